@@ -1,0 +1,1 @@
+"""What every room speaks: parameters, inputs, results, scope, progress, runs, geometry."""

@@ -1,0 +1,1 @@
+"""Files in, files out: sections, slides, tables, the store. No screen."""
