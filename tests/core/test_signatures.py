@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix, eye_array
+from scipy.sparse import csr_matrix
 
 from napari_stml.core import needs
 from napari_stml.core.analysis import (
@@ -33,6 +33,7 @@ from napari_stml.core.progress import Progress
 from napari_stml.core.results import (
     SHARED,
     GeneValues,
+    Graph,
     Labels,
     Mask,
     Matrix,
@@ -73,10 +74,8 @@ class Leiden:
         matrix: Matrix2D = section["counts"]
         yield Progress(1, 2, "neighbours")
         codes = np.where(section.inside, np.arange(N) % max(1, round(params.resolution * 3)), -1)
-        graph = csr_matrix(eye_array(N, format="csr").multiply(section.inside[:, None]))
+        graph = csr_matrix(np.diag(section.inside.astype(np.float32)))
         assert matrix.values.shape[0] == N
-        from napari_stml.core.results import Graph
-
         return Result.of(
             section.section,
             Labels("clusters", codes, tuple(str(k) for k in range(codes.max() + 1))),
@@ -280,6 +279,7 @@ def section(name: str, n: int = N, inside: slice = slice(None), **data: Any) -> 
 COUNTS = Matrix2D(csr_matrix(np.ones((N, 2), np.float32)), ("A", "B"))
 GROUPS = Categories(np.zeros(N, np.int32), ("tumour", "stroma"))
 EYE = csr_matrix(np.eye(N))
+TRAITS = {"trait height.gz": "height.gz", "trait bmi.gz": "bmi.gz"}
 STROKE = Region(b"wkb", "tumour", "")
 
 
@@ -289,7 +289,7 @@ STROKE = Region(b"wkb", "tumour", "")
         (Leiden(), {}, [section("A", inside=slice(0, 5), counts=COUNTS)]),
         (SpaCon(), {}, [section(s, counts=COUNTS, connections=EYE) for s in ("A", "B")]),
         (GsMap(), {"traits": ("height.gz", "bmi.gz"), "annotation": "domain"},
-         [section("A", counts=COUNTS, annotation=GROUPS)]),
+         [section("A", counts=COUNTS, annotation=GROUPS, **TRAITS)]),
         (TissueMask(), {}, [section("slide", 0, slide=None)]),
         (LeaveOneOut(), {"genes": ("A", "B")},
          [section(s, targets=COUNTS, features=None) for s in ("A", "B", "C")]),
