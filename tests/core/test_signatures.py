@@ -172,7 +172,7 @@ class GsMap(Leiden):
         groups: Categories = section["annotation"]
         columns = {"annotation": groups.names, "p": np.full(len(groups.names), 0.5)}
         chart = Chart(
-            "cauchy",
+            "cauchy chart",
             "bar",
             "Cauchy p per annotation",
             Axis("annotation"),
