@@ -10,9 +10,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_stml.core.errors import StmlError
 from napari_stml.core.geometry import Box, UmPerPx
 
 Pixels = NDArray[Any]
+
+
+class DamagedTileError(StmlError):
+    """A piece of an opened file that cannot be read or decoded."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,8 @@ class Level:
     """One resolution: its size in its own pixels and level-0 pixels per own pixel.
 
     ``downsample`` is width0 / width and height0 / height: not always whole, never rounded.
+    A level that we average ourselves is exactly 2, 4, ... times coarser than the file's level
+    it comes from, also where that level's size is odd (its last pixel then covers less).
     """
 
     width: int
@@ -49,6 +56,8 @@ class Slide(ABC):
         Names in the order of the last axis of what `read` returns.
     rgb
         True for brightfield colour: three uint8 channels to be shown as they are.
+    mask
+        True for a label image: its values are ids, so coarser levels pick, never average.
     dtype
         Of the values that `read` returns.
     """
@@ -60,6 +69,7 @@ class Slide(ABC):
     bounds: Box | None = None
     channels: tuple[str, ...]
     rgb: bool
+    mask: bool = False
     dtype: np.dtype[Any]
 
     @property
@@ -83,7 +93,7 @@ class Slide(ABC):
         ``x``, ``y``, ``w``, ``h`` are pixels *of that level*, so nothing is rounded. What lies
         outside the image is white for colour slides and 0 otherwise. With ``channel`` the
         result has one channel (h, w, 1) and only that channel's planes are decoded where the
-        file allows it.
+        file allows it. The array may be a read-only view of a cached tile: copy to change it.
         """
 
     @abstractmethod
