@@ -1,0 +1,21 @@
+"""Save into SpatialData stores so that nothing is lost at any kill."""
+
+from __future__ import annotations
+
+from napari_stml.io.store.lock import StoreBusyError
+from napari_stml.io.store.raster import Raster
+from napari_stml.io.store.runs import StoredRun
+from napari_stml.io.store.staging import Staging
+from napari_stml.io.store.store import Store, is_spatialdata
+from napari_stml.io.store.watch import Change, ChangedElsewhereError
+
+__all__ = [
+    "Change",
+    "ChangedElsewhereError",
+    "Raster",
+    "Staging",
+    "Store",
+    "StoreBusyError",
+    "StoredRun",
+    "is_spatialdata",
+]
