@@ -1,0 +1,81 @@
+"""What napari calls: the dock, the reader, the sample. Light at import; work starts later."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import napari.viewer
+    from qtpy.QtWidgets import QWidget
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def dock(napari_viewer: napari.viewer.Viewer) -> QWidget:
+    """The one dock of the plugin."""
+    from napari_stml.widgets.dock import StmlDock
+
+    return StmlDock(napari_viewer)
+
+
+def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
+    """Claim what `Section.open` takes; decided on names and small metadata alone."""
+    from napari_stml.io.readers import claimant
+
+    if claimant(path) is None:
+        return None
+    return _open_in_current_viewer
+
+
+def _open_in_current_viewer(path: Any) -> list[LayerData]:
+    import napari
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        raise RuntimeError("opening a section needs a napari window")
+    show_dock(viewer).open(path)
+    return [(None,)]  # type: ignore[list-item]  # napari's word for "nothing to add"
+
+
+def demo_sample() -> list[LayerData]:
+    """Make the demo section in the user's cache, once, and open it."""
+    from napari_stml.demo import cached_demo
+
+    _open_in_current_viewer(str(cached_demo()))
+    return []
+
+
+def show_dock(viewer: napari.viewer.Viewer) -> Any:
+    """The STML dock of a viewer, added when it is not there yet."""
+    from napari_stml.widgets.dock import StmlDock
+
+    for widget in viewer.window.dock_widgets.values():
+        if isinstance(widget, StmlDock):
+            return widget
+    widget = StmlDock(viewer)
+    viewer.window.add_dock_widget(widget, name="STML", area="right")
+    return widget
+
+
+def open_window(paths: Sequence[str | Path], **choices: Any) -> None:
+    """`napari-stml open`: a window of our own, with slides sliced off the main thread."""
+    os.environ.setdefault("NAPARI_ASYNC", "1")
+    import napari
+
+    viewer = napari.Viewer(title="napari-stml")
+    widget = show_dock(viewer)
+    for path in paths:
+        widget.open(path, **choices)
+    napari.run()
+
+
+def tour(demo: Path, into: Path) -> list[Path]:
+    """Show the demo in a real window, look at it from several sides, leave pictures."""
+    os.environ.setdefault("NAPARI_ASYNC", "1")
+    from napari_stml.widgets.tour import tour as run
+
+    return run(demo, into)

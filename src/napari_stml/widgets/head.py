@@ -1,0 +1,99 @@
+"""The dock's head: which section is looked at, how big a pixel is, what is saved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from napari_stml.io.section import Section
+
+
+class Head(QWidget):
+    """Three lines; the scale is asked for once, where it is unknown."""
+
+    open_requested = Signal()
+    scale_given = Signal(float)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = QLabel("No section open")
+        self.name.setStyleSheet("font-weight: 600; font-size: 12pt;")
+        self.name.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.facts = QLabel(
+            "Open a SpatialData store, a Visium or Xenium folder, an h5ad or a slide."
+        )
+        self.facts.setWordWrap(True)
+        self.notes = QLabel()
+        self.notes.setWordWrap(True)
+        self.notes.setStyleSheet("color: #d0902c;")
+        self.button = QPushButton("Open...")
+        self.button.setToolTip("Open a file or folder as a section (it can also be dropped here)")
+        self.button.clicked.connect(self.open_requested)
+        self.scale = QLineEdit()
+        self.scale.setPlaceholderText("um per pixel, e.g. 0.5")
+        self.scale.returnPressed.connect(self._scale_entered)
+        self._ask = QWidget()
+        ask = QHBoxLayout(self._ask)
+        ask.setContentsMargins(0, 0, 0, 0)
+        ask.addWidget(QLabel("um per pixel unknown:"))
+        ask.addWidget(self.scale)
+        top = QHBoxLayout()
+        top.addWidget(self.name, 1)
+        top.addWidget(self.button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 4)
+        layout.setSpacing(3)
+        layout.addLayout(top)
+        layout.addWidget(self.facts)
+        layout.addWidget(self._ask)
+        layout.addWidget(self.notes)
+        self._ask.hide()
+        self.notes.hide()
+
+    def opening(self, path: str) -> None:
+        self.facts.setText(f"Opening {path} ...")
+        self.button.setEnabled(False)
+
+    def failed(self, message: str) -> None:
+        self.button.setEnabled(True)
+        self.facts.setText("Nothing was opened.")
+        self.notes.setText(message)
+        self.notes.show()
+
+    def show_section(self, section: Section) -> None:
+        self.button.setEnabled(True)
+        self.name.setText(section.name)
+        self.facts.setText(facts(section))
+        self._ask.setVisible(section.um_per_px is None)
+        guess = section.um_per_px_guess
+        if guess is not None:
+            self.scale.setText(f"{guess.mean:.4g}")
+            self.scale.setToolTip(f"A guess from {guess.source.value}: press Enter to take it")
+        self.notes.setText("\n".join(section.notes))
+        self.notes.setVisible(bool(section.notes))
+
+    def _scale_entered(self) -> None:
+        try:
+            value = float(self.scale.text().replace(",", "."))
+        except ValueError:
+            value = 0.0
+        if value > 0:
+            self.scale_given.emit(value)
+        else:
+            self.scale.setToolTip("A positive number, e.g. 0.5")
+            self.scale.setStyleSheet("border: 1px solid #d55e00;")
+
+
+def facts(section: Section) -> str:
+    """Format, number of observations and genes, um per pixel with its source."""
+    parts = [section.format]
+    if section.observations is not None:
+        parts.append(f"{len(section.observations):,} {section.observations.kind}")
+    for name, table in section.tables.items():
+        parts.append(f"{table.shape[1]:,} {name} features")
+    if section.um_per_px is not None:
+        parts.append(f"{section.um_per_px.mean:.4g} um/px ({section.um_per_px.source.value})")
+    return "  |  ".join(parts)
