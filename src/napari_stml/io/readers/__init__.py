@@ -31,6 +31,12 @@ READERS: tuple[str, ...] = (
     "napari_stml.io.readers.h5mu",
     "napari_stml.io.readers.joined",
     # Folders of instruments.
+    "napari_stml.io.readers.visium_hd",
+    "napari_stml.io.readers.space_ranger",
+    "napari_stml.io.readers.xenium",
+    "napari_stml.io.readers.merscope",
+    "napari_stml.io.readers.cosmx",
+    "napari_stml.io.readers.fov_folder",
     # Looser claims: a folder with one .h5ad, any slide.
     "napari_stml.io.readers.h5ad",
     "napari_stml.io.readers.slide_only",
