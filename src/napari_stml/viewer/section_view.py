@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_stml.viewer.colours import ColourScale, limits, palette
+from napari_stml.viewer.element_layer import points_layer, shapes_layer
 from napari_stml.viewer.frame import Frame
 from napari_stml.viewer.slide_layer import slide_layers
 from napari_stml.viewer.spots_layer import paint, paint_codes, spots_layer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Layer, Points
     from napari.viewer import Viewer
 
+    from napari_stml.io.contents import Element
     from napari_stml.io.section import Section
     from napari_stml.viewer.legend import Legend
 
@@ -45,6 +47,7 @@ class SectionView:
         self.shown: Shown | None = None
         self._legend = legend
         self._slides: list[Image] = []
+        self._others: list[Layer] = []
         self._spots: Points | None = None
 
     def open(self) -> None:
@@ -74,7 +77,7 @@ class SectionView:
     @property
     def layers(self) -> list[Layer]:
         """Those of our layers that still stand in the viewer."""
-        mine: list[Layer] = [*self._slides]
+        mine: list[Layer] = [*self._slides, *self._others]
         if self._spots is not None:
             mine.append(self._spots)
         return [layer for layer in mine if layer in self.viewer.layers]
@@ -126,12 +129,24 @@ class SectionView:
             self._legend.show_scale(name, scale, missing)
         return Shown(name, (), (), scale, missing)
 
-    def close(self) -> None:
-        """Take the layers away and close the files."""
+    def show_element(self, element: Element, data: Any) -> Layer:
+        """Add a further element; ``data`` is what was read of it off the main thread."""
+        draw = points_layer if element.kind == "points" else shapes_layer
+        layer = self.viewer.add_layer(draw(element, data, self.frame))
+        layer.name = f"{self.section.name} / {element.name}"
+        self._others.append(layer)
+        return layer
+
+    def remove_layers(self) -> None:
+        """Take our layers off the canvas; the user's own stay."""
         for layer in self.layers:
             self.viewer.layers.remove(layer)
         if self._legend is not None:
             self._legend.clear()
+
+    def close(self) -> None:
+        """Take the layers away and close the files."""
+        self.remove_layers()
         self.section.close()
 
 

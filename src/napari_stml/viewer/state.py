@@ -67,6 +67,19 @@ class ViewerState:
         self.current.colour_by(name, **how)  # type: ignore[arg-type]
         self.shown_changed.emit()
 
+    def rescale(self, um_per_px: float) -> None:
+        """Give the current section the scale its files do not state; its files stay open."""
+        if self.current is None:
+            return
+        section = self.current.section.with_um_per_px(um_per_px)
+        shown = self.current.shown
+        self.current.remove_layers()
+        self.views.remove(self.current)
+        self.current = None
+        self.open(section)
+        if shown is not None:
+            self.colour_by(shown.name)
+
     def close_current(self) -> None:
         """Take the current section off the canvas; the one before it comes back."""
         if self.current is None:

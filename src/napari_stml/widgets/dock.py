@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 from superqt.utils import create_worker
 
 from napari_stml.core.errors import StmlError
+from napari_stml.viewer.element_layer import read_points
 from napari_stml.viewer.state import state_of
 from napari_stml.widgets.head import Head
 from napari_stml.widgets.look import Look
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     import napari.viewer
@@ -44,31 +46,55 @@ class StmlDock(QWidget):
         self.head.scale_given.connect(self._take_scale)
         self.look.colour_requested.connect(self._colour)
         self.look.opacity_requested.connect(self._opacity)
-        self._opening: list[Any] = []
-        self._asked: tuple[Any, dict[str, Any]] | None = None
+        self.look.element_requested.connect(self._read_element)
+        self._working: list[Any] = []
         if self.state.current is not None:
             self._show(self.state.current.section)
 
     def open(self, path: str | Path | Sequence[str], **choices: Any) -> None:
         """Open a section; what goes wrong is said in the head, nothing else changes."""
         self.head.opening(str(path))
-        self._asked = (path, choices)
-        worker = create_worker(_open, path, choices, _ignore_errors=True)
-        worker.returned.connect(self._opened)
-        worker.finished.connect(lambda: self._opening.remove(worker))
-        self._opening.append(worker)
-        worker.start()
+        self._in_background(partial(_open_section, path, choices), self._opened, self.head.failed)
 
     @property
     def busy(self) -> bool:
-        return bool(self._opening)
+        return bool(self._working)
 
-    def _opened(self, answer: Section | StmlError) -> None:
-        if isinstance(answer, StmlError):
-            self.head.failed(str(answer))
+    def _in_background(
+        self, job: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[str], None]
+    ) -> None:
+        """Read in a thread; the answer, or the error in words, comes back on the main thread."""
+
+        def answered(answer: Any) -> None:
+            if isinstance(answer, StmlError):
+                failed(str(answer))
+            else:
+                done(answer)
+
+        worker = create_worker(_answer, job, _ignore_errors=True)
+        worker.returned.connect(answered)
+        worker.finished.connect(lambda: self._working.remove(worker))
+        self._working.append(worker)
+        worker.start()
+
+    def _opened(self, section: Section) -> None:
+        self.state.open(section)
+        self._show(section)
+
+    def _read_element(self, name: str, genes: str) -> None:
+        view = self.state.current
+        element = next((e for e in view.section.elements if e.name == name), None) if view else None
+        if view is None or element is None:
             return
-        self.state.open(answer)
-        self._show(answer)
+        wanted = tuple(g.strip() for g in genes.split(",") if g.strip())
+        self.look.say(f"Reading {name} ...")
+        read = partial(read_points, element, wanted) if element.kind == "points" else element.load
+
+        def show(data: Any) -> None:
+            view.show_element(element, data)
+            self.look.say(f"{name} shown")
+
+        self._in_background(read, show, self.look.say)
 
     def _show(self, section: Section) -> None:
         self.head.show_section(section)
@@ -81,10 +107,9 @@ class StmlDock(QWidget):
             self.open(folder)
 
     def _take_scale(self, um_per_px: float) -> None:
-        if self._asked is not None and self.state.current is not None:
-            path, choices = self._asked
-            self.state.close_current()
-            self.open(path, **{**choices, "um_per_px": um_per_px})
+        self.state.rescale(um_per_px)
+        if self.state.current is not None:
+            self._show(self.state.current.section)
 
     def _colour(self, name: str, colour_map: str) -> None:
         try:
@@ -109,24 +134,25 @@ class StmlDock(QWidget):
             self.open(paths[0] if len(paths) == 1 else paths)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        for worker in self._opening:
+        for worker in self._working:
             worker.quit()
         super().closeEvent(event)
 
 
-def _open(path: Any, choices: dict[str, Any]) -> Generator[None, None, Section | StmlError]:
-    """In a thread: a RuntimeError would otherwise vanish there, so errors are answers."""
-    yield
+def _open_section(path: Any, choices: dict[str, Any]) -> Section:
     from napari_stml.io.section import Section
 
+    return Section.open(path, **choices)
+
+
+def _answer(job: Callable[[], Any]) -> Generator[None, None, Any]:
+    """In a thread: a RuntimeError raised there would vanish, so errors are answers."""
+    yield
     try:
-        return Section.open(path, **choices)
+        return job()
     except StmlError as error:
-        log.info("could not open %s", path, exc_info=True)
+        log.info("not opened", exc_info=True)
         return error
     except Exception as error:
-        log.exception("could not open %s", path)
-        return StmlError(
-            f"This could not be opened: {error}", where=path,
-            do="see the log for details; a report with it is welcome",
-        )  # fmt: skip
+        log.exception("not opened")
+        return StmlError(f"This could not be read: {error}", do="see the log for the details")

@@ -11,6 +11,8 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QLabel,
     QLineEdit,
+    QListWidget,
+    QListWidgetItem,
     QSlider,
     QVBoxLayout,
     QWidget,
@@ -28,6 +30,7 @@ class Look(QWidget):
 
     colour_requested = Signal(str, str)
     opacity_requested = Signal(float)
+    element_requested = Signal(str, str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,12 +60,26 @@ class Look(QWidget):
         form.addRow("Gene", self.gene)
         form.addRow("Colours", self.colour_map)
         form.addRow("Opacity", self.opacity)
+        self.elements = QListWidget()
+        self.elements.setToolTip("Double-click to show it on the canvas")
+        self.elements.setMaximumHeight(140)
+        self.elements.itemDoubleClicked.connect(self._element_chosen)
+        self.point_genes = QLineEdit()
+        self.point_genes.setPlaceholderText("genes of transcripts, e.g. ERBB2, CD3D (empty: all)")
+        self._more = QWidget()
+        more = QVBoxLayout(self._more)
+        more.setContentsMargins(0, 6, 0, 0)
+        more.addWidget(QLabel("Also in this section (double-click to show)"))
+        more.addWidget(self.elements)
+        more.addWidget(self.point_genes)
+        self._more.hide()
         self.message = QLabel()
         self.message.setWordWrap(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 8)
         layout.addWidget(QLabel("Colour the spots by a column or a gene."))
         layout.addLayout(form)
+        layout.addWidget(self._more)
         layout.addWidget(self.message)
         layout.addStretch(1)
         self._name = ""
@@ -74,7 +91,17 @@ class Look(QWidget):
         self.column.clear()
         self.column.addItems(["", *section.columns()])
         self.gene.clear()
-        self.setEnabled(section.observations is not None)
+        self.elements.clear()
+        for element in section.elements:
+            count = "" if element.count is None else f"  ({element.count:,})"
+            item = QListWidgetItem(f"{element.name}{count}")
+            item.setData(Qt.ItemDataRole.UserRole, element.name)
+            self.elements.addItem(item)
+        self._more.setVisible(bool(section.elements))
+        self.point_genes.setVisible(any(e.kind == "points" for e in section.elements))
+        for control in (self.column, self.gene, self.colour_map, self.opacity):
+            control.setEnabled(section.observations is not None)
+        self.setEnabled(True)
 
     def say(self, text: str) -> None:
         self.message.setText(text)
@@ -83,6 +110,10 @@ class Look(QWidget):
     def _complete(self, text: str) -> None:
         if self._section is not None:
             self._model.setStringList(list(self._section.search(text, limit=30)))
+
+    def _element_chosen(self, item: QListWidgetItem) -> None:
+        name = item.data(Qt.ItemDataRole.UserRole)
+        self.element_requested.emit(name, self.point_genes.text())
 
     def _column_chosen(self, name: str) -> None:
         if name:
