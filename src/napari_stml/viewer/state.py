@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_stml.io.section import Section
 
 
-class _PlaceOnResize(QObject):  # type: ignore[misc]
+class _PlaceOnResize(QObject):
     """Keeps the legend in its corner."""
 
     def __init__(self, legend: Legend) -> None:
