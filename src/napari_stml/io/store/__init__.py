@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from napari_stml.io.store.lock import StoreBusyError
+from napari_stml.io.store.overlay import Kept, store_for
 from napari_stml.io.store.raster import Raster
 from napari_stml.io.store.runs import StoredRun
+from napari_stml.io.store.save_as import Part, save_as
 from napari_stml.io.store.staging import Staging
 from napari_stml.io.store.store import Store, is_spatialdata
 from napari_stml.io.store.watch import Change, ChangedElsewhereError
@@ -12,10 +14,14 @@ from napari_stml.io.store.watch import Change, ChangedElsewhereError
 __all__ = [
     "Change",
     "ChangedElsewhereError",
+    "Kept",
+    "Part",
     "Raster",
     "Staging",
     "Store",
     "StoreBusyError",
     "StoredRun",
     "is_spatialdata",
+    "save_as",
+    "store_for",
 ]

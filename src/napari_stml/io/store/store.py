@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -117,10 +118,12 @@ class Store(RunShelf):
         if path.exists():
             raise CannotSaveError("Something of that name exists", where=path, do="choose another")
         with files.saving("The new store is", path):
-            path.mkdir(parents=True)
-            (path / ".stml").mkdir()
+            draft = path.with_name(f".{path.name}.new-{os.getpid()}")
+            files.remove_tree(draft)
+            (draft / ".stml").mkdir(parents=True)
             node = json.dumps(_empty_root(attributes or {}), indent=2).encode()
-            files.write_atomic(path / "zarr.json", node, path / ".stml")
+            files.write_atomic(draft / "zarr.json", node, draft / ".stml")
+            files.move(draft, path)
         return cls.open(path)
 
     def close(self) -> None:
