@@ -58,7 +58,10 @@ class Reader(Protocol):
         """The name shown to the user ("Visium", "SpatialData", ...)."""
 
     def claims(self, path: Source) -> bool:
-        """Whether this is my format, by names and small metadata only. Never raises."""
+        """Whether this is my format, by names and small metadata only.
+
+        Raises only for an address that is out of reach.
+        """
 
     def read(self, path: Source, **choices: Any) -> Contents:
         """Read everything lazily."""

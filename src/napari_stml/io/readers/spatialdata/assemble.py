@@ -84,7 +84,8 @@ def _open_slides(
     """Open images and label images; those that nothing depends on become notes when damaged."""
     from napari_stml.io.slides import open_slide
 
-    slides, notes = {}, []
+    slides: dict[str, Slide] = {}
+    notes = []
     for e in here:
         if e.kind == "labels" and chosen.region not in (None, e.name):
             continue  # another region's observations
