@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from napari_stml.core.errors import CannotOpenError, StmlError
-from napari_stml.core.geometry import UmPerPx
 from napari_stml.io.slides.base import DamagedTileError, Pixels
-from napari_stml.io.slides.cache import Empty
 from napari_stml.io.slides.identity import file_stamp, key_of
 from napari_stml.io.slides.levels import TILE_PX, measured
 from napari_stml.io.slides.tiled import TiledSlide
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PIL.ImageFile import ImageFile
+
+    from napari_stml.core.geometry import UmPerPx
+    from napari_stml.io.slides.cache import Empty
 
 RGB = ("red", "green", "blue")
 
@@ -135,11 +137,11 @@ def _picture(path: Path) -> ImageFile:
         factory, accept = Image.OPEN[name]
         if accept is None or accept(head):
             try:
-                return factory(path, str(path))  # type: ignore[arg-type,return-value]
+                return factory(path, str(path))  # type: ignore[arg-type]
             except (SyntaxError, OSError, ValueError) as error:
                 raise _not_a_picture(path, error) from error
     try:
-        return Image.open(path)  # type: ignore[return-value]
+        return Image.open(path)
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise _not_a_picture(path, error) from error
 
@@ -179,8 +181,7 @@ def _as_yxc(pixels: Pixels) -> Pixels:
         pixels = pixels[:, :, None]
     if pixels.ndim != 3 or 0 in pixels.shape or pixels.dtype.kind not in "buif":
         raise CannotOpenError(
-            f"An image needs axes y, x or y, x, channel, not shape {pixels.shape} of "
-            f"{pixels.dtype}"
+            f"An image needs axes y, x or y, x, channel, not shape {pixels.shape} of {pixels.dtype}"
         )
     if pixels.dtype == np.bool_:
         pixels = pixels.astype(np.uint8)

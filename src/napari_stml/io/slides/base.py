@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from napari_stml.core.errors import StmlError
-from napari_stml.core.geometry import Box, UmPerPx
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import numpy as np
+
+    from napari_stml.core.geometry import Box, UmPerPx
 
 Pixels = NDArray[Any]
 
@@ -104,7 +108,9 @@ class Slide(ABC):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         self.close()

@@ -6,12 +6,14 @@ import os
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
 
 Tile = NDArray[Any]
 
@@ -174,20 +176,25 @@ class _Pool:
         step = -(-nbytes // 64) * 64
         with self._lock:
             if self._slab is None or self._used + step > SLAB_BYTES:
-                self._slab = memoryview(np.empty(SLAB_BYTES, np.uint8))
+                self._slab = np.empty(SLAB_BYTES, np.uint8).data
                 self._used = 0
             start = self._used
             self._used += step
             return np.frombuffer(self._slab[start : start + nbytes], np.uint8)
 
     def take_back(self, owner: Tile) -> None:
-        if type(owner.base) is not memoryview:
+        if not _is_pooled(owner):
             return
         spare = self._spare.get(owner.nbytes)
         if spare is None:
             self._spare = {owner.nbytes: (spare := [])}  # another slide: forget other sizes
         if len(spare) < SPARE_BUFFERS:
             spare.append(owner)
+
+
+def _is_pooled(owner: Tile) -> bool:
+    base: object = owner.base
+    return isinstance(base, memoryview)
 
 
 def _owner(tile: Tile) -> Tile:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_stml.io.slides.base import Level, Pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COARSEST_PX = 1024
 TILE_PX = 512

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from napari_stml.core.errors import StmlError
-from napari_stml.io.slides.base import Pixels
 from napari_stml.io.slides.levels import TILE_PX, halve
 
 if TYPE_CHECKING:
+    from napari_stml.io.slides.base import Pixels
     from napari_stml.io.slides.tiled import TiledSlide
 
 log = logging.getLogger(__name__)
@@ -155,7 +155,11 @@ class PyramidStore:
                 n: group.create_array(
                     str(n),
                     shape=(lv.height, lv.width, len(slide.channels)),
-                    chunks=(lv.tile_height, lv.tile_width, min(self._per_plane, len(slide.channels))),
+                    chunks=(
+                        lv.tile_height,
+                        lv.tile_width,
+                        min(self._per_plane, len(slide.channels)),
+                    ),
                     dtype=slide.dtype,
                     compressors=BloscCodec(cname="lz4", clevel=3),
                 )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from napari_stml.core.geometry import ScaleSource, UmPerPx
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 UM_PER_UNIT: Mapping[str, float] = {
     "m": 1e6, "metre": 1e6, "meter": 1e6,

@@ -176,9 +176,7 @@ class TiledSlide(Slide):
         if source.halvings == 1 or any(steps) or grid.tile_width * grid.tile_height > SMALL_TILE:
             finer = self.levels[level - 1]
             w2, h2 = min(2 * w, finer.width - 2 * x), min(2 * h, finer.height - 2 * y)
-            return halve(
-                self._plane(2 * x, 2 * y, level - 1, w2, h2, plane, map), mask=self.mask
-            )
+            return halve(self._plane(2 * x, 2 * y, level - 1, w2, h2, plane, map), mask=self.mask)
         return self._shrunk((x, y, w, h), base, source.halvings, plane)
 
     def _shrunk(
