@@ -29,7 +29,6 @@ READERS: tuple[str, ...] = (
     # Most specific first: the first reader that claims a path reads it.
     "napari_stml.io.readers.spatialdata",
     "napari_stml.io.readers.h5mu",
-    "napari_stml.io.readers.joined",
     # Folders of instruments.
     "napari_stml.io.readers.visium_hd",
     "napari_stml.io.readers.space_ranger",
@@ -37,7 +36,8 @@ READERS: tuple[str, ...] = (
     "napari_stml.io.readers.merscope",
     "napari_stml.io.readers.cosmx",
     "napari_stml.io.readers.fov_folder",
-    # Looser claims: a folder with one .h5ad, any slide.
+    # Looser claims: folders with .h5ad files, any slide.
+    "napari_stml.io.readers.joined",
     "napari_stml.io.readers.h5ad",
     "napari_stml.io.readers.slide_only",
 )

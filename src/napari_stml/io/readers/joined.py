@@ -108,7 +108,7 @@ def _must_differ(tables: Mapping[str, DiskTable], folder: Path | str) -> None:
     unknown = [name for name, kind in zip(tables, kinds, strict=True) if name == kind]
     if len(set(kinds)) < len(kinds) or len(unknown) > 1:
         raise CannotOpenError(
-            f"This folder holds {len(tables)} tables, and nothing says that they are of one section",
+            f"This folder holds {len(tables)} tables, and nothing says that they are one section",
             where=folder,
             do="open one of them, or give those of the same spots together as a list: "
             + ", ".join(Path(t.source).name for t in tables.values()),

@@ -11,9 +11,6 @@ from napari_stml.core.errors import CannotOpenError
 from napari_stml.core.geometry import ScaleSource
 from napari_stml.io.section import Section
 
-SUBSTRATE = ("he", "a_small", "nuclei")
-
-
 @pytest.fixture(scope="module")
 def section(store: Path) -> Any:
     with Section.open(store) as opened:
