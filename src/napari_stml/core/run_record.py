@@ -24,12 +24,30 @@ RECORDED_PACKAGES = (
 )
 
 
+class PartEntry(BaseModel):
+    """Where one part of a result lies, and how it wants to be painted.
+
+    ``element`` and ``key`` say where (an entry of the Run's table, an element of its own);
+    parts that live in the record itself have neither but ``content``. ``look`` keeps what the
+    stored arrays do not say: unit, colour scale, categories and colours, the affine.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    kind: str
+    section: str = ""
+    element: str = ""
+    key: str = ""
+    look: dict[str, Any] = {}
+    content: dict[str, Any] = {}
+
+
 class RunRecord(BaseModel):
     """One JSON string per Run in the store's attributes.
 
     ``inputs`` maps what was read (table, gene matrix, slide, file, parent Run) to its content
-    signature; ``elements`` names what the Run wrote; ``small`` holds the tables and charts that
-    are short enough to live in the record.
+    signature; ``parts`` say what the Run left and where.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -46,8 +64,7 @@ class RunRecord(BaseModel):
     sections: tuple[str, ...] = ()
     inputs: dict[str, str] = {}
     parents: tuple[str, ...] = ()
-    elements: tuple[str, ...] = ()
-    small: dict[str, Any] = {}
+    parts: tuple[PartEntry, ...] = ()
     shows: str = ""
     notes: tuple[str, ...] = ()
     state: Literal["done", "cancelled", "failed"] = "done"

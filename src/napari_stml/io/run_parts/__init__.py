@@ -1,0 +1,8 @@
+"""The parts of a result, into a Run's elements and back."""
+
+from __future__ import annotations
+
+from napari_stml.io.run_parts.read import read_part
+from napari_stml.io.run_parts.write import write_parts
+
+__all__ = ["read_part", "write_parts"]
