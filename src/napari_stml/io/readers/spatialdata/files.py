@@ -6,9 +6,11 @@ metadata may be stale; a remote store is read through its consolidated metadata,
 
 from __future__ import annotations
 
+import hashlib
 import json
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from napari_stml.core.errors import CannotOpenError
@@ -109,7 +111,8 @@ class StoreFiles:
     def parquet_parts(self, kind: str, name: str) -> list[str]:
         """List a points element's parquet files, as something dask can read.
 
-        A server that does not honour Range requests is asked for whole files, kept in a cache.
+        A server that does not honour Range requests is asked for whole files, which are kept
+        until this process ends.
         """
         folder = self.at(kind, name, f"{kind}.parquet")
         if isinstance(folder, Path):
@@ -122,16 +125,32 @@ class StoreFiles:
         return parts
 
     def _remote_parts(self, folder: str) -> list[str]:
-        fs, _ = self._fs(folder)
         found: list[str] = []
-        while True:
-            url = f"{folder}/part.{len(found)}.parquet"
+        while self._exists(url := f"{folder}/part.{len(found)}.parquet"):
+            found.append(url)
+        if found and folder.startswith("http") and not self._honours_range(found[0]):
+            return [self._downloaded(url) for url in found]
+        return found
+
+    def _exists(self, url: str) -> bool:
+        fs, path = self._fs(url)
+        return bool(fs.exists(path))
+
+    def _honours_range(self, url: str) -> bool:
+        fs, path = self._fs(url)
+        with fs.open(path, cache_type="none") as file:
             try:
-                info = fs.info(self._fs(url)[1])
-            except FileNotFoundError:
-                return found
-            whole = folder.startswith("http") and not info.get("partial")
-            found.append(f"simplecache::{url}" if whole else url)
+                file.seek(1)
+                return len(file.read(3)) == 3
+            except ValueError:  # the server always sends from the beginning
+                return False
+
+    def _downloaded(self, url: str) -> str:
+        target = Path(_downloads().name) / hashlib.blake2b(url.encode()).hexdigest()[:32]
+        if not target.exists():
+            fs, path = self._fs(url)
+            fs.get_file(path, str(target))
+        return str(target)
 
     def _listed(self, kind: str) -> list[str]:
         fs, path = self._fs(str(self.at(kind)))
@@ -169,6 +188,12 @@ class StoreFiles:
 
         fs, path = url_to_fs(location)
         return fs, path
+
+
+@cache
+def _downloads() -> TemporaryDirectory[str]:
+    """Give the folder of this process for files of servers without Range requests."""
+    return TemporaryDirectory(prefix="stml-")
 
 
 def root_attributes(root: Location) -> dict[str, Any] | None:
