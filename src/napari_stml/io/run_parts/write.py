@@ -150,8 +150,8 @@ def _alone(staging: Staging, section: str, part: Part, key: str) -> PartEntry:
     if isinstance(part, Table):
         return _table(staging, entry, dict(part.columns))
     if isinstance(part, GeneValues):
-        columns = part.columns or tuple(str(i) for i in range(part.values.shape[1]))
-        values = {c: part.values[:, i] for i, c in enumerate(columns)}
+        titles = part.columns or tuple(str(i) for i in range(part.values.shape[1]))
+        values = {c: part.values[:, i] for i, c in enumerate(titles)}
         return _table(staging, entry, {"gene": part.genes, **values})
     if isinstance(part, Chart):
         return entry.model_copy(update={"content": _chart(part)})
