@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import geopandas as gpd
@@ -15,6 +14,16 @@ import pandas as pd
 import pytest
 import shapely
 import zarr
+
+from napari_stml.io.store import Store
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # libraries that announce deprecations when imported
+    import ome_zarr.writer  # noqa: F401
+    import spatialdata  # noqa: F401
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 N = 30
 BARCODES = [f"AAC{i:03}-1" for i in range(N)]
@@ -50,9 +59,7 @@ def make_store(path: Path) -> None:
         shapes={"spots": ShapesModel.parse(circles)},
         points={"tx": PointsModel.parse(frame)},
         tables={
-            "table": TableModel.parse(
-                table, region="spots", region_key="region", instance_key="id"
-            )
+            "table": TableModel.parse(table, region="spots", region_key="region", instance_key="id")
         },
         attrs={"theirs": {"a": [1, 2]}},
     ).write(path)
@@ -61,7 +68,8 @@ def make_store(path: Path) -> None:
 @pytest.fixture(scope="session")
 def _foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("foreign") / "section.zarr"
-    make_store(path)
+    with ad.settings.override(auto_shard_zarr_v3=False):
+        make_store(path)
     return path
 
 
@@ -71,8 +79,8 @@ def foreign(_foreign: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(_foreign, tmp_path / "section.zarr"))
 
 
-def clusters(seed: int = 0) -> ad.AnnData:
-    """A Run's table: no genes, one text column with a gap, one embedding."""
+def _clusters(seed: int = 0) -> ad.AnnData:
+    """A Run's table: no genes, one text column with gaps, one embedding."""
     rng = np.random.default_rng(seed)
     names = np.array(["tumour", "stroma", None], dtype=object)[rng.integers(0, 3, N)]
     return ad.AnnData(
@@ -81,7 +89,7 @@ def clusters(seed: int = 0) -> ad.AnnData:
     )
 
 
-def regions(seed: int = 0, count: int = 4) -> gpd.GeoDataFrame:
+def _regions(seed: int = 0, count: int = 4) -> gpd.GeoDataFrame:
     rng = np.random.default_rng(seed)
     corners = rng.integers(0, 100, (count, 2)).tolist()
     return gpd.GeoDataFrame(
@@ -92,51 +100,70 @@ def regions(seed: int = 0, count: int = 4) -> gpd.GeoDataFrame:
     )
 
 
-def digests(path: Path, *, without: tuple[str, ...] = (".stml",)) -> dict[str, str]:
-    """Content of every file but the root's zarr.json."""
+def _digests(path: Path) -> dict[str, str]:
+    """Content of every file but the root's zarr.json and our hidden folder."""
     found = {}
-    for parent, folders, names in os.walk(path):
-        folders[:] = [f for f in folders if f not in without]
-        for name in names:
-            file = Path(parent, name)
-            relative = file.relative_to(path).as_posix()
-            if relative != "zarr.json":
-                found[relative] = hashlib.sha256(file.read_bytes()).hexdigest()
+    for file in path.rglob("*"):
+        name = file.relative_to(path).as_posix()
+        if file.is_file() and name != "zarr.json" and not name.startswith(".stml"):
+            found[name] = hashlib.sha256(file.read_bytes()).hexdigest()
     return found
 
 
-def read_by_all(path: Path) -> Any:
-    """Read with spatialdata, anndata and a reader that trusts the consolidated block.
-
-    Returns what spatialdata read.
-    """
+def _read_by_all(path: Path) -> Any:
+    """Read with spatialdata, anndata and a reader that trusts the consolidated block."""
     import spatialdata as sd
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The table is annotating")
         data = sd.read_zarr(path)
     for name, table in data.tables.items():
-        alone = ad.read_zarr(path / "tables" / name)
-        assert alone.shape == table.shape
-        assert alone.obs.equals(table.obs)
-    for image in data.images.values():
-        np.asarray(image if hasattr(image, "shape") else image["scale0"]["image"])
-    for points in data.points.values():
-        points.compute()
-    root = json.loads((path / "zarr.json").read_text())
-    if "consolidated_metadata" in root:
-        walk(zarr.open_consolidated(path, mode="r"), zarr.open_group(path, mode="r"), path)
+        assert ad.read_zarr(path / "tables" / name).obs.equals(table.obs)
+    if "consolidated_metadata" in json.loads((path / "zarr.json").read_text()):
+        for name, node in zarr.open_consolidated(str(path), mode="r").members(max_depth=None):
+            real = zarr.open(str(path / name), mode="r")
+            if isinstance(node, zarr.Array):
+                assert (node.shape, node.chunks) == (real.shape, real.chunks), name
+                node[...]
     return data
 
 
-def walk(trusting: zarr.Group, _: zarr.Group, path: Path) -> None:
-    """Every node of the block exists with the shape and chunks it states, and can be read."""
-    for name, node in trusting.members(max_depth=None):
-        real = zarr.open(path / name, mode="r")
-        if isinstance(node, zarr.Array):
-            assert node.shape == real.shape, name
-            assert node.chunks == real.chunks, name
-            assert np.array_equal(np.asarray(node[...]), np.asarray(real[...]), equal_nan=False) or (
-                node.dtype.kind == "f"
-                and np.array_equal(node[...], real[...], equal_nan=True)
-            ), name
+def _publish(store: Store, analysis: str = "leiden", **record: Any) -> str:
+    run_id = store.new_run_id(analysis)
+    staging = store.stage(run_id)
+    staging.add_table("", _clusters(), region="spots")
+    staging.finish()
+    store.publish(staging, json.dumps(record))
+    return run_id
+
+
+@pytest.fixture
+def clusters() -> Callable[..., ad.AnnData]:
+    return _clusters
+
+
+@pytest.fixture
+def regions() -> Callable[..., gpd.GeoDataFrame]:
+    return _regions
+
+
+@pytest.fixture
+def digests() -> Callable[[Path], dict[str, str]]:
+    return _digests
+
+
+@pytest.fixture
+def read_by_all() -> Callable[[Path], Any]:
+    return _read_by_all
+
+
+@pytest.fixture
+def publish() -> Callable[..., str]:
+    """Publish a small Run and return its id; keywords go into the record."""
+    return _publish
+
+
+@pytest.fixture
+def store(foreign: Path) -> Iterator[Store]:
+    with Store.open(foreign) as opened:
+        yield opened

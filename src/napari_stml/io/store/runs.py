@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -18,9 +19,11 @@ from napari_stml.io.store.staging import Staging
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,17 @@ class RunShelf:
         with self._writing(f"The results of {run_id} are"):
             swap.finish(self._layout)
             paths = staging.finished()
-            self._check_free(paths)
+            # what an attempt that failed has moved already lies in the store and stays there
+            waiting = [path for path in paths if (staging.folder / path).exists()]
+            self._check_free(waiting)
             try:
-                for path in paths:
+                for path in waiting:
                     swap.make_parent(self._layout, path.partition("/")[0])
                     files.move(staging.folder / path, self.path / path)
                 self._enter(run_id, record, list(paths))
             except OSError:
                 if run_id not in self._root.own().get(RUNS, {}):
-                    for path in paths:
-                        if not (staging.folder / path).exists():
-                            files.move(self.path / path, staging.folder / path)
+                    self._take_back(staging, waiting)
                 raise
             keep_records(self._layout, self._root.own())
             staging.discard()
@@ -167,6 +170,15 @@ class RunShelf:
             os.rename(self._layout.undone(run_id), self._layout.hidden / "new-discarded")
             files.remove_tree(self._layout.hidden / "new-discarded")
 
+    def _take_back(self, staging: Staging, paths: list[str]) -> None:
+        """Undo the renames of a publication that failed; no flush, for the disk may be full."""
+        for path in paths:
+            if not (staging.folder / path).exists():
+                try:
+                    os.rename(self.path / path, staging.folder / path)
+                except OSError as error:
+                    _log.warning("%s stays in the store without a record: %s", path, error)
+
     def _enter(self, run_id: str, record: str, paths: list[str]) -> None:
         """The one moment at which a Run begins to exist for every reader."""
 
@@ -191,7 +203,7 @@ class RunShelf:
         whole = all((self.path / path / "zarr.json").exists() for path in paths)
         return "saved" if whole else "lost"
 
-    def _check_free(self, paths: tuple[str, ...]) -> None:
+    def _check_free(self, paths: Sequence[str]) -> None:
         present = {p.partition("/")[2].casefold() for p in elements_in(self.path)}
         for path in paths:
             if path.partition("/")[2].casefold() in present:

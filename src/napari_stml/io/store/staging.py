@@ -129,11 +129,13 @@ class Staging:
 
 def write_element(target: Path, kind: ElementKind, element: Any) -> None:
     """Write one element as the folder ``target``, through spatialdata's public interface."""
+    import anndata as ad
     import spatialdata
 
     box = target.parent / "box"
     files.remove_tree(box)
-    with warnings.catch_warnings():
+    # small chunks in files of their own: anndata is about to make 1 GB shards its default
+    with warnings.catch_warnings(), ad.settings.override(auto_shard_zarr_v3=False):
         # the annotated element lies in the store, not in this box
         warnings.filterwarnings("ignore", message="The table is annotating", category=UserWarning)
         parts = {kind: {target.name: _validated(kind, element)}}

@@ -205,7 +205,7 @@ class Store(RunShelf):
         since we read or wrote it, `ChangedElsewhereError` is raised unless ``even_if_changed``.
         """
         self._check_ours(name)
-        with self._writing(f"The latest {name.removeprefix(PREFIX)} are"):
+        with self._writing(f"The latest state of {name} is"):
             swap.finish(self._layout)
             self._check_unchanged(kind, name, even_if_changed)
             files.remove_tree(self._layout.swap)
