@@ -258,7 +258,5 @@ class DiskTable(Table):
         return self._read(f"obsm/{key}")
 
     def _read(self, node: str) -> Any:
-        from anndata.io import read_elem
-
         with reading(f"{self.source}/{node}", "This part of the table cannot be read"):
-            return read_elem(self._tree.group[node])
+            return frame.read_part(self._tree.group[node])

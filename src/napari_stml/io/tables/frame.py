@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,19 +57,32 @@ def read_column(node: Any, name: str) -> Any:
     categories = None if is_group(item) else item.attrs.get("categories")
     if categories is not None:
         return _old_categorical(node, item, categories)
+    return read_part(item)
+
+
+def read_part(node: Any) -> Any:
+    """Read any element; what anndata 0.7 wrote without naming its encoding, quietly."""
     from anndata.io import read_elem
 
-    return read_elem(item)
+    if "encoding-type" in node.attrs:
+        return read_elem(node)
+    if not is_group(node) and node.shape and node.dtype.names is None:
+        text = hasattr(node, "asstr") and node.dtype.kind in "OS"
+        return (node.asstr() if text else node)[...]
+    from anndata import OldFormatWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OldFormatWarning)
+        return read_elem(node)
 
 
 def _old_categorical(node: Any, codes: Any, categories: Any) -> pd.Categorical:
     """Codes beside `__categories`, linked by reference (h5) or relative path (zarr)."""
     import pandas as pd
-    from anndata.io import read_elem
 
     stored = node[categories] if isinstance(categories, str) else codes.file[categories]
     ordered = bool(stored.attrs.get("ordered", False))
-    values = pd.Index(list(read_elem(stored)))
+    values = pd.Index(list(read_part(stored)))
     found: pd.Categorical = pd.Categorical.from_codes(
         np.asarray(codes[...], dtype=np.int64), values, ordered=ordered
     )
@@ -80,6 +94,8 @@ def tidy(values: Any, index: pd.Index, name: str) -> pd.Series[Any]:
     import pandas as pd
 
     series = pd.Series(values, index=index, name=name, copy=False)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return series
     if series.dtype.kind in "OUS" or pd.api.types.is_string_dtype(series.dtype):
         missing = series.isna()
         text = series.astype(object).where(~missing, None)

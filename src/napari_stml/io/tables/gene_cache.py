@@ -66,7 +66,7 @@ def open_copy(key: str, matrix: SparseOnDisk) -> CachedColumns | None:
         pointer = np.load(folder / "indptr.npy")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         log.warning("The gene cache %s is damaged and is made again: %s", folder, error)
         shutil.rmtree(folder, ignore_errors=True)
         return None

@@ -57,9 +57,7 @@ def _all_keys(group: Any, part: str) -> list[str]:
 
 
 def _all(group: Any, part: str, index: Any = None) -> dict[str, Any]:
-    from anndata.io import read_elem
-
-    read = {k: read_elem(group[part][k]) for k in _all_keys(group, part)}
+    read = {k: frame.read_part(group[part][k]) for k in _all_keys(group, part)}
     if index is not None:
         for value in read.values():
             if hasattr(value, "set_axis"):
@@ -68,9 +66,7 @@ def _all(group: Any, part: str, index: Any = None) -> dict[str, Any]:
 
 
 def _taken(node: Any, rows: NDArray[np.intp], names: Any) -> Any:
-    from anndata.io import read_elem
-
-    value = read_elem(node)
+    value = frame.read_part(node)
     if hasattr(value, "iloc"):
         value = value.iloc[rows]
         value.index = names
@@ -79,7 +75,5 @@ def _taken(node: Any, rows: NDArray[np.intp], names: Any) -> Any:
 
 
 def _square(node: Any, rows: NDArray[np.intp]) -> Any:
-    from anndata.io import read_elem
-
-    value = read_elem(node)
+    value = frame.read_part(node)
     return value[rows][:, rows]

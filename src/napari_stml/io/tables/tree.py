@@ -93,7 +93,9 @@ class Tree:
             )
         import h5py
 
-        self._file = h5py.File(where, "r", locking="best-effort")
+        # Without a locking flag: HDF5 refuses to open a file twice with different ones, and
+        # anndata opens it with the default.
+        self._file = h5py.File(where, "r")
         return self._file
 
     def identity(self, *nodes: str) -> str:

@@ -25,7 +25,9 @@ class KeyNames:
     names: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, slot: str, key: str) -> str:
-        wanted = self.names.get(f"{slot}/{key}", self.names.get(key, key))
+        wanted = self.names.get(f"{slot}/{key}", self.names.get(key))
+        if wanted is None:
+            return valid_key(key)
         slot_given, _, rest = wanted.rpartition("/")
         if slot_given and slot_given != slot:
             raise CannotSaveError(
