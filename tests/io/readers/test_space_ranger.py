@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,12 @@ from scipy.spatial import cKDTree
 
 from napari_stml.core.errors import CannotOpenError
 from napari_stml.core.geometry import ScaleSource
-from napari_stml.io.contents import Contents
 from napari_stml.io.readers.space_ranger import READER
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_stml.io.contents import Contents
 
 
 def on_dark(contents: Contents) -> float:

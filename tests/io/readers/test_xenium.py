@@ -128,9 +128,7 @@ def test_without_images_positions_are_um(tmp_path):
     contents = READER.read(tmp_path)
     assert contents.images == {}
     assert contents.um_per_px.x == 1.0
-    np.testing.assert_allclose(
-        contents.observations.xy, fake.cells[["x_centroid", "y_centroid"]]
-    )
+    np.testing.assert_allclose(contents.observations.xy, fake.cells[["x_centroid", "y_centroid"]])
 
 
 def test_cells_without_matrix(tmp_path):

@@ -49,7 +49,8 @@ def load_transcripts(path: Path, names: Mapping[str, str]) -> dd.DataFrame:
         compression = "gzip" if block is None else None
         text = {name: "object" for name in csv_header(path) if name.lower() in _ID_LIKE}
         frame = dd.read_csv(path, blocksize=block, compression=compression, dtype=text)
-    renamed = frame.rename(columns={theirs: ours for ours, theirs in names.items()})
+    taken = {ours: f"{ours}_of_file" for ours, theirs in names.items() if ours != theirs}
+    renamed = frame.rename(columns=taken | {theirs: ours for ours, theirs in names.items()})
     lazy: dd.DataFrame = renamed.map_partitions(_gene_as_text, meta=_gene_as_text(renamed._meta))
     return lazy
 

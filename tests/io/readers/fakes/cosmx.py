@@ -131,7 +131,7 @@ def _write(found: CosMxFolder, places: np.ndarray, *, newer: bool, global_up: bo
     matrix.to_csv(f"{stem}_exprMat_file{suffix}", index=False)
     cells.to_csv(f"{stem}_metadata_file{suffix}", index=False)
     found.transcripts.to_csv(f"{stem}_tx_file.csv", index=False)
-    origin = places + [5000, 0]
+    origin = [*places, 5000, 0]
     origin[:, 1] = 90000 - origin[:, 1] - HEIGHT if global_up else 40000 + origin[:, 1]
     fields = pd.DataFrame({"x_global_px": origin[:, 0], "y_global_px": origin[:, 1]})
     fields.insert(0, "FOV" if newer else "fov", np.arange(1, len(places) + 1))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tifffile
 from PIL import Image
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LIGHT, DARK = 230, 40
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 from scipy.io import mmwrite
 from scipy.sparse import csc_matrix
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GENES = 30
 

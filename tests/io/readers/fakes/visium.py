@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from fakes.pictures import discs, write_rgb
 from fakes.tenx import Matrix, matrix_of, write_h5, write_mtx
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WIDTH, HEIGHT = 1600, 1440
 HIRES, LOWRES = 0.5, 0.15

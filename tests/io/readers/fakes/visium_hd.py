@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,9 @@ import pandas as pd
 from fakes.pictures import discs, write_rgb
 from fakes.tenx import Matrix, matrix_of, write_h5
 from fakes.visium import COLUMNS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UM_PER_PX = 0.274
 AREA_UM = 320

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,9 @@ from scipy.sparse import csr_matrix
 
 from fakes.pictures import discs, write_channels, write_rgb
 from fakes.tenx import Matrix, write_h5, write_mtx
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PIXEL_SIZE = 0.2125
 WIDTH, HEIGHT = 640, 512
