@@ -1,0 +1,71 @@
+"""The stored Runs of one section: records, values, regions - read in any process."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_stml.core.errors import StmlError
+from napari_stml.core.inputs import Region
+from napari_stml.core.run_record import RunRecord
+from napari_stml.io.run_parts import read_part
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_stml.core.results import Part
+
+REGIONS = "stml.regions"
+"""The shapes element that keeps what the user drew."""
+
+
+class Shelf:
+    """Reads a store's Runs without its lock: what is published never changes in place."""
+
+    def __init__(self, store: Path) -> None:
+        self.store = Path(store)
+
+    @cached_property
+    def records(self) -> Mapping[str, RunRecord]:
+        """All Runs by id, oldest first."""
+        attributes = json.loads((self.store / "zarr.json").read_text()).get("attributes", {})
+        texts = attributes.get("stml", {}).get("runs", {})
+        return {i: RunRecord.model_validate_json(_text(t)) for i, t in texts.items()}
+
+    def part(self, run: str, name: str, section: str | None = None) -> Part:
+        """One value of a Run."""
+        record = self.records.get(run)
+        if record is None:
+            raise StmlError(
+                f"There is no Run '{run}'", where=self.store.name,
+                do="it was undone, or belongs to another section",
+            )  # fmt: skip
+        for entry in record.parts:
+            if entry.name == name and section in (None, entry.section):
+                return read_part(self.store, entry)
+        raise StmlError(
+            f"The Run '{run}' has no value '{name}'", where=self.store.name,
+            do=f"it has {', '.join(e.name for e in record.parts)}",
+        )  # fmt: skip
+
+    def regions(self) -> tuple[Region, ...]:
+        """What the user drew, in reference pixels."""
+        path = self.store / "shapes" / REGIONS / "shapes.parquet"
+        if not path.exists():
+            return ()
+        import geopandas as gpd
+        import shapely
+
+        frame = gpd.read_parquet(path)
+        kinds = frame["class"].astype(str) if "class" in frame else [""] * len(frame)
+        names = frame["name"].astype(str) if "name" in frame else [""] * len(frame)
+        return tuple(
+            Region(bytes(shapely.to_wkb(g)), k, n)
+            for g, k, n in zip(frame.geometry, kinds, names, strict=True)
+        )
+
+
+def _text(stored: object) -> str:
+    return stored if isinstance(stored, str) else json.dumps(stored)

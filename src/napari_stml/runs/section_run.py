@@ -1,0 +1,213 @@
+"""The job behind every Run: open, resolve, compute, stage. The window publishes what it left."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from napari_stml.core.analysis import problems
+from napari_stml.core.errors import StmlError
+from napari_stml.core.inputs import Inputs
+from napari_stml.core.results import SHARED, Result
+from napari_stml.core.run_record import PartEntry, RunRecord, now, python_version, versions
+from napari_stml.core.scope import Scope
+from napari_stml.io.run_parts.write import Rows, write_parts
+from napari_stml.io.section import Section
+from napari_stml.io.shelf import Shelf
+from napari_stml.io.store import Staging
+from napari_stml.runs.analysis_job import find_analysis
+from napari_stml.runs.inputs import Resolved, resolve_section
+from napari_stml.runs.live_desk import OpenedLive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_stml.core.results import Part
+    from napari_stml.runs.job import Reference, Report, Spec
+
+RUN = f"{__name__}:run"
+LIVE = f"{__name__}:open_live"
+
+
+class SectionSpec(BaseModel):
+    """One section of a Run: where it lies, what is inside, where its results go."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str | tuple[str, ...]
+    choices: dict[str, Any] = {}
+    um_per_px: float | None = None
+    scope_kind: str = "section"
+    members: tuple[str, ...] | None = None
+    polygons: tuple[str, ...] = ()
+    scope_title: str = "whole section"
+    store: str = ""
+    staging: str = ""
+    annotates: bool = False
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(
+            self.scope_kind, self.members, tuple(bytes.fromhex(p) for p in self.polygons),  # type: ignore[arg-type]
+            self.scope_title,
+        )  # fmt: skip
+
+    def open(self) -> Section:
+        path = self.path if isinstance(self.path, str) else list(self.path)
+        return Section.open(path, um_per_px=self.um_per_px, **self.choices)
+
+
+class RunSpec(BaseModel):
+    """Everything a Run is made of, as plain JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    analysis: str
+    title: str
+    params: dict[str, Any] = {}
+    live: dict[str, Any] = {}
+    modules: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+    sections: tuple[SectionSpec, ...]
+    seed: int = 0
+    threads: int = 1
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A section with its resolved inputs, for as long as the Run computes."""
+
+    section: Section
+    spec: SectionSpec
+    resolved: Resolved
+
+
+def run(spec: Spec, report: Report) -> Reference:
+    """Compute one Run and stage its elements; returns the records by store."""
+    run = RunSpec.model_validate(spec)
+    started, clock = now(), time.monotonic()
+    analysis = find_analysis(run.analysis, run.modules)
+    params = analysis.Params.model_validate(run.params)
+    opened = [open_inputs(analysis.needs(params), s) for s in run.sections]
+    try:
+        inputs = inputs_of(run, opened)
+        result = watch(analysis.run(inputs, params), report)
+        if run.live:
+            live = analysis.live(result, inputs)
+            result = live.update(analysis.LiveParams.model_validate(run.live), None)
+        broken = problems(result, inputs)
+        if broken:
+            raise StmlError("The result breaks the contract", where=run.analysis, do=broken[0])
+        records = stage(run, opened, result)
+    finally:
+        for each in opened:
+            each.section.close()
+    base = _base_record(run, opened, result)
+    seconds = time.monotonic() - clock
+    return {
+        "records": [
+            base.model_copy(
+                update={"parts": entries, "started": started, "seconds": seconds}
+            ).model_dump_json()
+            for entries in records
+        ]
+    }
+
+
+def open_inputs(wanted: Mapping[str, Any], spec: SectionSpec) -> Opened:
+    section = spec.open()
+    shelf = Shelf(Path(spec.store)) if spec.store else None
+    return Opened(section, spec, resolve_section(section, shelf, wanted, spec.scope))
+
+
+def inputs_of(run: RunSpec, opened: list[Opened]) -> Inputs:
+    sections = tuple(o.resolved.inputs for o in opened)
+    return Inputs(sections, seed=run.seed, threads=run.threads, device=run.device)
+
+
+def watch(steps: Any, report: Report) -> Result:
+    """Run the generator to its end; every progress is a place where a cancel takes effect."""
+    with contextlib.closing(steps):
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            report(progress)
+
+
+def open_live(spec: Spec) -> OpenedLive:
+    """Open the live update of a stored Run: its inputs are read anew, its result from the store."""
+    run = RunSpec.model_validate(spec)
+    analysis = find_analysis(run.analysis, run.modules)
+    params = analysis.Params.model_validate(run.params)
+    opened = [open_inputs(analysis.needs(params), s) for s in run.sections]
+    parts: dict[str, tuple[Part, ...]] = {}
+    for each in opened:
+        shelf = Shelf(Path(each.spec.store))
+        for entry in shelf.records[run.run_id].parts:
+            part = shelf.part(run.run_id, entry.name, entry.section)
+            parts[entry.section] = (*parts.get(entry.section, ()), part)
+    live = analysis.live(Result(parts), inputs_of(run, opened))
+    for each in opened:
+        each.section.close()
+    return OpenedLive(live, analysis.LiveParams)
+
+
+def stage(run: RunSpec, opened: list[Opened], result: Result) -> list[tuple[PartEntry, ...]]:
+    """Write each section's parts into its own staging; shared ones go with the first section."""
+    records: list[tuple[PartEntry, ...]] = []
+    for i, each in enumerate(opened):
+        staging = Staging(Path(each.spec.staging), run.run_id)
+        own = result.parts.get(each.section.name, ())
+        shared = result.parts.get(SHARED, ()) if i == 0 else ()
+        entries = write_parts(staging, each.section.name, own, _rows(each))
+        entries += write_parts(staging, SHARED, shared, None)
+        staging.finish()
+        records.append(entries)
+    return records
+
+
+def _rows(each: Opened) -> Rows | None:
+    observed = each.section.observations
+    if observed is None:
+        return None
+    inside = each.resolved.inputs.inside
+    region = observed.element if each.spec.annotates else None
+    return Rows(observed.names, region, None, None if np.all(inside) else inside)
+
+
+def _base_record(run: RunSpec, opened: list[Opened], result: Result) -> RunRecord:
+    parents = dict.fromkeys((*run.parents, *(p for o in opened for p in o.resolved.parents)))
+    return RunRecord(
+        id=run.run_id,
+        analysis=run.analysis,
+        title=run.title,
+        params=run.params,
+        live=run.live,
+        seed=run.seed,
+        threads=run.threads,
+        device=run.device,
+        scope=opened[0].spec.scope.record() if opened else {},
+        sections=tuple(o.section.name for o in opened),
+        inputs={
+            f"{o.section.name}/{name}": sign
+            for o in opened
+            for name, sign in o.resolved.signatures.items()
+        },
+        parents=tuple(parents),
+        shows=result.shows,
+        notes=result.notes,
+        started=now(),
+        versions=versions(),
+        python=python_version(),
+    )
