@@ -78,7 +78,9 @@ def write_slide(path: Path, size: int) -> list[bytes]:
                 for c in range(across)
             ]
             n = side // TILE
-            tiles = [encoded[(r % across) * across + c % across] for r in range(n) for c in range(n)]
+            tiles = [
+                encoded[(r % across) * across + c % across] for r in range(n) for c in range(n)
+            ]
             finest = finest or tiles
             tif.write(
                 iter(tiles),
@@ -173,8 +175,9 @@ def one_core(path: Path, tiles: list[bytes], rounds: int, patches_n: int) -> lis
         "shuffled": lambda: cached(read_patches, patches, default_bytes()) / len(patches),
         "shuffled, no help": lambda: cached(read_patches, patches, NO_HELP_BYTES) / len(patches),
         "zarr aligned": lambda: cpu(lambda: zarr_patches(peer, few)) / len(few),
-        "zarr shuffled": lambda: cpu(lambda: zarr_patches(peer, patches[: patches_n // 4]))
-        / (patches_n // 4),
+        "zarr shuffled": lambda: (
+            cpu(lambda: zarr_patches(peer, patches[: patches_n // 4])) / (patches_n // 4)
+        ),
     }
     times: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(rounds):

@@ -49,7 +49,7 @@ class ArraySlide(TiledSlide):
         self._describe(
             measured([(w, h)], [(TILE_PX, TILE_PX)]),
             key=f"array-{uuid.uuid4().hex}",
-            channels=channels or (RGB if rgb else tuple(f"channel {i + 1}" for i in range(count))),
+            channels=channels or (RGB if rgb else numbered(count)),
             dtype=dtype,
             rgb=rgb,
             mask=is_mask(dtype, count) if mask is None else mask,
@@ -194,6 +194,11 @@ def _as_yxc(pixels: Pixels) -> Pixels:
 
 def _within_one(pixels: Pixels) -> bool:
     return bool(np.nanmin(pixels) >= 0 and np.nanmax(pixels) <= 1)
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """Name channels of which nobody says what they are."""
+    return ("grey",) if count == 1 else tuple(f"channel {i + 1}" for i in range(count))
 
 
 def over_white(rgba: Pixels) -> Pixels:

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_stml.core.errors import CannotOpenError
 from napari_stml.core.geometry import ScaleSource
-from napari_stml.io.slides.array import RGB, is_mask
+from napari_stml.io.slides.array import RGB, is_mask, numbered
 from napari_stml.io.slides.base import DamagedTileError, Pixels
 from napari_stml.io.slides.identity import key_of
 from napari_stml.io.slides.levels import measured
@@ -64,7 +64,7 @@ class OmeZarrSlide(TiledSlide):
         count = 1 if c < 0 else int(top.shape[c])
         dtype = np.dtype(top.dtype).newbyteorder("=")
         rgb = count == 3 and dtype == np.uint8 and c >= 0 and _coloured(image.names)
-        names = image.names if len(image.names) == count else _numbered(count)
+        names = image.names if len(image.names) == count else numbered(count)
         self._describe(
             measured(
                 [(a.shape[x], a.shape[y]) for a in self._arrays],
@@ -219,7 +219,7 @@ def _describe(url: str, said: Mapping[str, Any]) -> _Image:
         channels = said.get("omero", {}).get("channels", [])
         names = tuple(str(c.get("label", "")) for c in channels)
         scale = _scale(multiscale, axes)
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise CannotOpenError(
             f"The multiscales metadata are incomplete ({error!r})",
             where=url,
@@ -243,18 +243,14 @@ def _scale(multiscale: Mapping[str, Any], axes: Sequence[Mapping[str, Any]]) -> 
         if transform.get("type") == "scale" and len(transform.get("scale", ())) == len(names):
             steps = steps * np.asarray(transform["scale"], float)
     x, y = names.index("x"), names.index("y")
-    unit = str(axes[x].get("unit", ""))
-    return stated(steps[x], steps[y], ScaleSource.READER, unit=unit)
+    units = [str(axes[i].get("unit") or "none") for i in (x, y)]
+    return stated(steps[x], steps[y], ScaleSource.READER, unit=units[0], unit_y=units[1])
 
 
 def _coloured(names: Sequence[str]) -> bool:
     """Whether three channels of bytes are colours: so named, or with no name of their own."""
     plain = {n.strip().lower().removeprefix("channel").strip(" _-") for n in names}
     return plain in _COLOURS or all(not n or n.isdigit() for n in plain)
-
-
-def _numbered(count: int) -> tuple[str, ...]:
-    return ("grey",) if count == 1 else tuple(f"channel {i + 1}" for i in range(count))
 
 
 def _tile(chunk: int) -> int:

@@ -33,11 +33,13 @@ def given(um_per_px: float | tuple[float, float] | UmPerPx | None) -> Scale:
     return UmPerPx(float(x), float(y), ScaleSource.USER)
 
 
-def stated(x: object, y: object, source: ScaleSource, *, unit: str = "um") -> Scale:
+def stated(
+    x: object, y: object, source: ScaleSource, *, unit: str = "um", unit_y: str | None = None
+) -> Scale:
     """Return a file's statement, or None where it is no number or cannot be a slide's."""
-    factor = UM_PER_UNIT.get(unit.strip().lower())
+    factors = [UM_PER_UNIT.get(u.strip().lower(), 0.0) for u in (unit, unit_y or unit)]
     try:
-        value = UmPerPx(float(str(x)) * (factor or 0), float(str(y)) * (factor or 0), source)
+        value = UmPerPx(float(str(x)) * factors[0], float(str(y)) * factors[1], source)
     except ValueError:
         return None
     return value if value.plausible else None

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from napari_stml.core.errors import CannotOpenError, StmlError
-from napari_stml.io.slides.array import RGB, is_mask, over_white
+from napari_stml.io.slides.array import RGB, is_mask, numbered, over_white
 from napari_stml.io.slides.base import DamagedTileError, Pixels
 from napari_stml.io.slides.cache import Empty, tile_cache
 from napari_stml.io.slides.identity import file_stamp, key_of
@@ -176,7 +176,7 @@ class _About:
     def names(self, count: int) -> tuple[str, ...]:
         if len(self._named) == count:
             return self._named
-        return ("grey",) if count == 1 else tuple(f"channel {i + 1}" for i in range(count))
+        return numbered(count)
 
 
 def _parse(path: Path, wanted: int | str | None) -> tuple[list[TiffLevel], _About]:

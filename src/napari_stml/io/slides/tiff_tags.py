@@ -56,9 +56,12 @@ def _of_ome(tif: Any, series: Any) -> Scale:
     pixels = None if image is None else image.find("{*}Pixels")
     if pixels is None:
         return None
-    x, y = pixels.get("PhysicalSizeX"), pixels.get("PhysicalSizeY")
-    unit = pixels.get("PhysicalSizeXUnit", "µm")
-    return stated(x or y, y or x, ScaleSource.READER, unit=unit)
+    values, units = {}, {}
+    for axis in "XY":
+        values[axis] = pixels.get(f"PhysicalSize{axis}")
+        units[axis] = pixels.get(f"PhysicalSize{axis}Unit", "µm")
+    x, y = ("X" if values["X"] else "Y"), ("Y" if values["Y"] else "X")
+    return stated(values[x], values[y], ScaleSource.READER, unit=units[x], unit_y=units[y])
 
 
 def _of_imagej(tif: Any, page: Any) -> Scale:

@@ -53,11 +53,11 @@ class LevelView:
         return f"<level {self.level} of {self.slide.uri}, {self.shape} {self.dtype}>"
 
     def __getitem__(self, key: Any) -> Pixels:
-        spans, picks = zip(*map(_span, _full(key, self.ndim), self.shape), strict=True)
-        (y0, y1), (x0, x1) = spans[:2]
-        if self._flat:
-            return self._window(x0, y0, x1 - x0, y1 - y0)[:, :, 0][picks]
-        return self._window(x0, y0, x1 - x0, y1 - y0)[picks]
+        rows, cols, *channels = _full(key, self.ndim)
+        (y0, y1), every_y = _span(rows, self.shape[0])
+        (x0, x1), every_x = _span(cols, self.shape[1])
+        pixels = self._window(x0, y0, x1 - x0, y1 - y0)
+        return pixels[(every_y, every_x, *(channels or (0,)))]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Pixels:
         pixels = self[...]
