@@ -108,7 +108,7 @@ def test_missing_image_or_two_tables_name_the_field(tmp_path):
     assert "fov2" in caught.value.where
     (tmp_path / "away.jpg").rename(image)
     (tmp_path / "fov1" / "other.h5ad").write_bytes(b"")
-    with pytest.raises(CannotOpenError, match="fov1.h5ad, other.h5ad"):
+    with pytest.raises(CannotOpenError, match=r"fov1\.h5ad, other\.h5ad"):
         READER.read(tmp_path)
 
 

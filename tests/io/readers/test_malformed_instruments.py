@@ -190,7 +190,7 @@ def test_an_image_that_fits_no_scale_factor(tmp_path):
     write_rgb(tmp_path / "huge.tif", np.zeros((300, 400), dtype=np.uint8))
     with pytest.raises(CannotOpenError, match="does not fit"):
         space_ranger.READER.read(tmp_path, image="huge.tif")
-    with pytest.raises(CannotOpenError, match="no image 'gone.tif'") as caught:
+    with pytest.raises(CannotOpenError, match=r"no image 'gone\.tif'") as caught:
         space_ranger.READER.read(tmp_path, image="gone.tif")
     assert "huge.tif" in caught.value.do
 

@@ -55,7 +55,7 @@ def write_cosmx(
         local = image_xy.copy()
         if flip_y:
             local[:, 1] = HEIGHT - local[:, 1]
-        whole = image_xy + place + [5000, 0]
+        whole = image_xy + place + np.array([5000, 0])
         whole[:, 1] = 90000 - whole[:, 1] if global_up else 40000 + whole[:, 1]
         parts.append(_metadata(number, local, whole, newer=newer))
         if images:
@@ -131,7 +131,7 @@ def _write(found: CosMxFolder, places: np.ndarray, *, newer: bool, global_up: bo
     matrix.to_csv(f"{stem}_exprMat_file{suffix}", index=False)
     cells.to_csv(f"{stem}_metadata_file{suffix}", index=False)
     found.transcripts.to_csv(f"{stem}_tx_file.csv", index=False)
-    origin = [*places, 5000, 0]
+    origin = places + np.array([5000, 0])
     origin[:, 1] = 90000 - origin[:, 1] - HEIGHT if global_up else 40000 + origin[:, 1]
     fields = pd.DataFrame({"x_global_px": origin[:, 0], "y_global_px": origin[:, 1]})
     fields.insert(0, "FOV" if newer else "fov", np.arange(1, len(places) + 1))

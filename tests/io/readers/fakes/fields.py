@@ -40,7 +40,7 @@ def write_fields(
 ) -> Fields:
     """Write one; ``globals_``: "none", "obs" or "file"; ``keys``: "obs" (cx, cy) or "obsm"."""
     rng = np.random.default_rng(17)
-    places = [*np.array([[i * 230.0, i % 2 * 40.0] for i in range(len(numbers))]), 900, 70]
+    places = np.array([[900 + i * 230.0, 70 + i % 2 * 40.0] for i in range(len(numbers))])
     grid = np.array([[x, y] for y in (25, 70, 115) for x in (30, 75, 120, 165)], float)
     local, counts = [], []
     for number, place in zip(numbers, places, strict=True):
