@@ -166,7 +166,7 @@ class Section:
     ) -> NDArray[np.float32]:
         """Read one variable at the observations, without loading the matrix."""
         for candidate in self._searched(table):
-            if name in self._genes_of(candidate):
+            if name in self._genes_of(candidate, layer):
                 rows = self.rows_of(candidate)
                 values = at_observations(candidate.gene(name, layer), rows)
                 return np.asarray(values, dtype=np.float32)
@@ -245,10 +245,13 @@ class Section:
     def _searched(self, table: str | None) -> list[Table]:
         return list(self.tables.values()) if table is None else [self._table(table)]
 
-    def _genes_of(self, table: Table) -> frozenset[str]:
-        key = _identity(table)
+    def _genes_of(self, table: Table, layer: str | None) -> frozenset[str]:
+        """Name the table's variables; those of raw too, which may be more, when it is asked for."""
+        raw = layer == "raw"
+        key = f"{_identity(table)}\n{raw}"
         if key not in self._genes:
-            self._genes[key] = frozenset(str(v) for v in table.var_names)
+            more = getattr(table, "raw_names", ()) if raw else ()
+            self._genes[key] = frozenset(str(v) for v in (*table.var_names, *more))
         return self._genes[key]
 
     def _column(self, table: Table, name: str) -> pd.Series[Any]:

@@ -48,9 +48,10 @@ class Joined:
             files: Sequence[Path | str] = path
         else:
             files = tables_in(path) if isinstance(path, Path) else [path]
-        tables = named([(DiskTable(f), Path(f).name.rsplit(".", 1)[0]) for f in files])
+        opened = [(DiskTable(f), Path(f).name.rsplit(".", 1)[0]) for f in files]
         if not isinstance(path, tuple):
-            _must_differ(tables, path)
+            _must_differ(opened, path)
+        tables = named(opened)
         holder = with_positions(tables, positions)
         folder = files[0].parent if isinstance(files[0], Path) else None
         contents = section_of(
@@ -100,18 +101,18 @@ def with_positions(tables: Mapping[str, DiskTable], asked: str | None) -> DiskTa
     )
 
 
-def _must_differ(tables: Mapping[str, DiskTable], folder: Path | str) -> None:
+def _must_differ(tables: Sequence[tuple[DiskTable, str]], folder: Path | str) -> None:
     """Refuse a folder of several sections: barcodes of Visium are the same in all of them."""
     from napari_stml.io.readers.modality import modality_of
 
-    kinds = [modality_of(table, name) for name, table in tables.items()]
-    unknown = [name for name, kind in zip(tables, kinds, strict=True) if name == kind]
+    kinds = [modality_of(table, name) for table, name in tables]
+    unknown = [name for (_, name), kind in zip(tables, kinds, strict=True) if name == kind]
     if len(set(kinds)) < len(kinds) or len(unknown) > 1:
         raise CannotOpenError(
             f"This folder holds {len(tables)} tables, and nothing says that they are one section",
             where=folder,
             do="open one of them, or give those of the same spots together as a list: "
-            + ", ".join(Path(t.source).name for t in tables.values()),
+            + ", ".join(Path(table.source).name for table, _ in tables),
         )
 
 

@@ -11,6 +11,7 @@ from napari_stml.core.errors import CannotOpenError
 from napari_stml.core.geometry import ScaleSource
 from napari_stml.io.section import Section
 
+
 @pytest.fixture(scope="module")
 def section(store: Path) -> Any:
     with Section.open(store) as opened:
