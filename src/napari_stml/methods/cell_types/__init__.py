@@ -1,0 +1,1 @@
+"""Cell types from scores of marker genes, and names mapped through a dictionary."""

@@ -1,0 +1,1 @@
+"""Groups of spots: found, numbered, kept in step, judged."""

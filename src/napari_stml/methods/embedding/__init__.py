@@ -1,0 +1,1 @@
+"""Fewer numbers per spot: principal components, and maps in two dimensions."""

@@ -1,0 +1,1 @@
+"""Counts and what is computed on them before anything spatial: quality, normalising, scores."""

@@ -1,0 +1,1 @@
+"""Genes that tell groups of spots apart."""
