@@ -13,8 +13,6 @@ from napari_stml.core.errors import CannotOpenError
 from napari_stml.core.geometry import ScaleSource, UmPerPx
 from napari_stml.io.slides import open_slide
 
-UM = {"unit": "micrometer"}
-
 
 def write(
     path, levels, axes, *, zarr_format=3, unit=None, step=1.0, names=(), label=False, **extra
@@ -24,10 +22,10 @@ def write(
         chunks = tuple(256 if a in "yx" else min(extra.get("c", 3), n) if a == "c" else 1
                        for a, n in zip(axes, data.shape, strict=True))  # fmt: skip
         group.create_array(f"s{i}", data=data, chunks=chunks)
-    described = [
-        {"name": a, "type": "space" if a in "zyx" else "channel", **({"unit": unit} if unit and a in "yx" else {})}
-        for a in axes
-    ]  # fmt: skip
+    described = [{"name": a, "type": "space" if a in "zyx" else "channel"} for a in axes]
+    for axis in described:
+        if unit and axis["name"] in "yx":
+            axis["unit"] = unit
     datasets = [
         {
             "path": f"s{i}",
