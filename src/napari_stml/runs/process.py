@@ -20,7 +20,7 @@ import napari_stml
 from napari_stml.core.errors import StmlError
 from napari_stml.runs.channel import Channel, Message
 from napari_stml.runs.settings import THREAD_VARIABLES, WorkerSettings, usable_cores
-from napari_stml.runs.survival import end_group
+from napari_stml.runs.survival import end_group, make_nice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +51,7 @@ class WorkerProcess:
             self._server.close()
             raise
         self.pid = self._process.pid
+        make_nice(self.pid, settings.niceness)
         self._introduce(settings, log)
 
     def _introduce(self, settings: WorkerSettings, log: Path) -> None:
@@ -61,7 +62,6 @@ class WorkerProcess:
             "key": self._key.hex(),
             "parent": os.getpid(),
             "guard": settings.guard,
-            "nice": settings.niceness,
             "preload": list(settings.preload),
             "scratch": str(self._scratch),
             "log": str(log),

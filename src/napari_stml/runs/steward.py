@@ -118,8 +118,8 @@ class Steward(threading.Thread):
 
     def run(self) -> None:
         while not self._closing:
-            self._do(self._fill)
             self._do(self._dispatch)
+            self._do(self._fill)
             for key, _ in self._selector.select(self._patience()):
                 if key.data is None:
                     self._answer_bell()

@@ -69,7 +69,8 @@ def end_myself() -> None:
     os._exit(1)
 
 
-def be_nice(steps: int) -> None:
-    """Give way to the window. On Windows the priority is set where the worker is started."""
-    if steps and sys.platform != "win32":
-        os.nice(steps)
+def make_nice(pid: int, steps: int) -> None:
+    """Let a process that was just started give way to the window, while it imports, too."""
+    if sys.platform != "win32":
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, pid, min(19, own + steps))

@@ -138,7 +138,6 @@ def main() -> None:
     began = time.perf_counter()
     hello: dict[str, Any] = json.loads(sys.stdin.readline())
     survival.die_with(hello["parent"], hello["guard"])
-    survival.be_nice(hello["nice"])
     faulthandler.enable()
     logging.basicConfig(
         level=logging.INFO,
