@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
@@ -11,8 +11,10 @@ import pytest
 from napari_stml import Section
 from napari_stml.core.errors import StmlError
 from napari_stml.io.contents import Contents, Observations
-from napari_stml.io.slides import Slide
 from napari_stml.io.tables.memory import MemoryTable
+
+if TYPE_CHECKING:
+    from napari_stml.io.slides import Slide
 
 NAMES = np.array(["a", "b", "c", "d"], dtype=object)
 

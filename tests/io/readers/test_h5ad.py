@@ -4,8 +4,7 @@ import hashlib
 import os
 import pickle
 import warnings
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
@@ -16,6 +15,9 @@ from PIL import Image
 from napari_stml.core.errors import CannotOpenError, MissingScaleError, StmlError
 from napari_stml.core.geometry import ScaleSource
 from napari_stml.io.section import Section
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 N = 70
 
@@ -152,7 +154,7 @@ def test_positions_by_choice(file: Path) -> None:
     for wrong in ("X_pcaa", "label,x_um", "nothing,x_um"):
         with pytest.raises(CannotOpenError, match="positions"):
             Section.open(file, positions=wrong)
-    with pytest.raises(CannotOpenError, match="choose z from|Choose z from"):
+    with pytest.raises(CannotOpenError, match="Choose z from: all, 1, 2"):
         Section.open(file, positions="X_other", z="3")
 
 
@@ -242,7 +244,7 @@ def no_rows(path: Path) -> None:
 def duplicated(path: Path) -> None:
     adata = table(square()[2])
     names = list(adata.obs_names)
-    adata.obs_names = names[:-1] + ["b0"]
+    adata.obs_names = [*names[:-1], "b0"]
     adata.write_h5ad(path)
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
@@ -10,6 +9,9 @@ import pytest
 
 from napari_stml.core.errors import CannotOpenError
 from napari_stml.io.section import Section
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 N = 40
 
@@ -62,7 +64,7 @@ def test_list_of_tables(pair: tuple[Path, Path]) -> None:
 
 def test_order_does_not_decide_who_has_positions(pair: tuple[Path, Path]) -> None:
     section = Section.open([pair[1], str(pair[0])])
-    assert list(section.tables)[0] == "protein"
+    assert next(iter(section.tables)) == "protein"
     check(section, pair)
 
 
@@ -89,7 +91,7 @@ def test_nothing_in_common(pair: tuple[Path, Path], tmp_path: Path) -> None:
 
 def test_no_positions_in_any(pair: tuple[Path, Path]) -> None:
     table("rna", NAMES).write_h5ad(pair[0])
-    with pytest.raises(CannotOpenError, match="No positions found.*positions"):
+    with pytest.raises(CannotOpenError, match=r"No positions found.*positions"):
         Section.open(list(pair))
     with pytest.raises(CannotOpenError, match="None of the tables has positions 'X_other'"):
         Section.open(list(pair), positions="X_other")

@@ -50,7 +50,18 @@ def test_paths_and_urls() -> None:
 
 
 def test_importing_section_stays_light() -> None:
-    heavy = "anndata pandas dask zarr spatialdata scanpy geopandas shapely h5py napari".split()
+    heavy = [
+        "anndata",
+        "pandas",
+        "dask",
+        "zarr",
+        "spatialdata",
+        "scanpy",
+        "geopandas",
+        "shapely",
+        "h5py",
+        "napari",
+    ]
     code = f"import sys, napari_stml.io.section;print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

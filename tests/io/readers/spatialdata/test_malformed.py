@@ -7,15 +7,17 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from napari_stml.core.errors import StmlError
 from napari_stml.io.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 def tree_hash(folder: Path) -> str:
@@ -111,10 +113,17 @@ CASES: dict[str, tuple[Callable[[Path], Any], str]] = {
         "no multiscales",
     ),
     "region missing": (
-        lambda s: shutil.rmtree(s / "shapes/spots"), "annotates 'spots', which is not in the store"),
-    "shapes cut off": (lambda s: truncate(s / "shapes/spots/shapes.parquet"), "outlines are damaged"),
+        lambda s: shutil.rmtree(s / "shapes/spots"),
+        "annotates 'spots', which is not in the store",
+    ),
+    "shapes cut off": (
+        lambda s: truncate(s / "shapes/spots/shapes.parquet"),
+        "outlines are damaged",
+    ),
     "shapes without file": (
-        lambda s: (s / "shapes/spots/shapes.parquet").unlink(), "outlines of this element are missing"),
+        lambda s: (s / "shapes/spots/shapes.parquet").unlink(),
+        "outlines of this element are missing",
+    ),
     "shapes without geometry": (drop_geometry, "no geometry"),
     "no instance key": (drop_instance_key, "has no instance_key"),
     "no transformation": (drop_transformation, "no coordinate transformation"),

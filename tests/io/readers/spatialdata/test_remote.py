@@ -6,16 +6,18 @@ import functools
 import re
 import shutil
 import threading
-from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from napari_stml.core.errors import CannotOpenError
 from napari_stml.io.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Plain(SimpleHTTPRequestHandler):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,6 +11,9 @@ import pytest
 from napari_stml.core.errors import CannotOpenError
 from napari_stml.core.geometry import ScaleSource
 from napari_stml.io.section import Section
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def hexagonal(rows: int = 12, cols: int = 14, pitch: float = 40.0) -> tuple[Any, Any, Any]:
@@ -127,7 +129,7 @@ def test_several_sections_in_one_system(tmp_path: Path) -> None:
         assert one.observations is not None
         assert (len(both.observations), len(one.observations)) == (40, 20)
         assert list(both.observations.names[[0, 20]]) == ["s1/AAAC0-1", "s2/AAAC0-1"]
-        assert list(one.images)[0] == "s2_he"
+        assert next(iter(one.images)) == "s2_he"
         assert one.contents.chosen["section"] == "s2"
         np.testing.assert_allclose(one.observations.xy, xy + 400)
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pickle
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -10,6 +9,9 @@ import pytest
 from napari_stml.core.errors import CannotOpenError
 from napari_stml.core.geometry import ScaleSource
 from napari_stml.io.section import Section
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,7 @@ def section(store: Path) -> Any:
 def test_roles(section: Section) -> None:
     assert section.format == "SpatialData"
     assert section.name == "sample"
-    assert list(section.images)[0] == "he"
+    assert next(iter(section.images)) == "he"
     assert {name: p.role for name, p in section.images.items()} == {
         "he": "brightfield",
         "a_small": "brightfield",
@@ -111,7 +113,7 @@ def test_label_image_as_observations(store: Path) -> None:
 
 def test_a_region_can_be_the_reference_image(store: Path) -> None:
     with Section.open(store, image="a_small") as section:
-        assert list(section.images)[0] == "a_small"
+        assert next(iter(section.images)) == "a_small"
         assert section.um_per_px is not None
         assert section.um_per_px.mean == pytest.approx(4.0)
 

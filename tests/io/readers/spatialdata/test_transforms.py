@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,6 +10,9 @@ from napari_stml.core.errors import CannotOpenError
 from napari_stml.io.readers.spatialdata.files import StoreFiles
 from napari_stml.io.readers.spatialdata.sections import stored_elements
 from napari_stml.io.readers.spatialdata.transforms import transformations
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TURN = [[0.8, -0.6, 12.0], [0.6, 0.8, -4.0], [0, 0, 1]]
 
