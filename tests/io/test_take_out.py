@@ -51,7 +51,7 @@ def table(observations: Observations) -> MemoryTable:
 
 
 @pytest.mark.filterwarnings("ignore:.*is not a valid key:SyntaxWarning")  # squidpy's docstrings
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")  # scanpy, squidpy
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")  # the same
 def test_h5ad_is_ready_for_scanpy_and_squidpy(
     tmp_path: Path, observations: Observations, table: MemoryTable,
     monkeypatch: pytest.MonkeyPatch,

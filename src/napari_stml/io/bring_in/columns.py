@@ -6,10 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_stml.core.errors import StmlError
-from napari_stml.io.bring_in.matching import join
+from napari_stml.io.bring_in.matching import SectionNames, join
 from napari_stml.io.bring_in.sheet import Sheet, open_sheet
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ def bring_in_categories(
     """
     import pandas as pd
 
-    section = np.asarray(names, dtype=object)
+    section = SectionNames(names)
     table = open_sheet(path, section, barcodes=barcodes, sheet=sheet)
     text = table.text(_asked(table, columns))
     notes: list[str] = []
@@ -86,7 +84,7 @@ def bring_in_scores(
     Parameters are those of `bring_in_categories`; without ``columns`` every column of numbers
     that is no position is taken.
     """
-    section = np.asarray(names, dtype=object)
+    section = SectionNames(names)
     table = open_sheet(path, section, barcodes=barcodes, sheet=sheet)
     values, notes = read_numbers(table, columns)
     return join(values, table.barcodes(), section, source=table.source,

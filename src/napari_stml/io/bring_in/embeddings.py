@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_stml.core.errors import CannotOpenError, StmlError
 from napari_stml.io.bring_in.columns import read_numbers
-from napari_stml.io.bring_in.matching import join
+from napari_stml.io.bring_in.matching import SectionNames, join
 from napari_stml.io.bring_in.sheet import open_sheet
 from napari_stml.io.tables.tree import reading
 
@@ -41,14 +41,14 @@ def bring_in_embedding(
     import pandas as pd
 
     path = Path(path)
-    section = np.asarray(names, dtype=object)
+    section = SectionNames(names)
     kind = path.suffix.lower()
     if kind == ".h5ad":
         return _from_h5ad(path, section, key, sample)
     if kind == ".npy":
         values = _matrix(path)
         frame = pd.DataFrame(values, columns=[str(i) for i in range(values.shape[1])])
-        rows = section if in_order else _names_beside(path, names_file)
+        rows = section.names if in_order else _names_beside(path, names_file)
         if len(rows) != len(values):
             raise CannotOpenError(
                 f"The array has {len(values)} rows but there are {len(rows)} names", where=path
@@ -87,7 +87,7 @@ def _names_beside(path: Path, names_file: str | Path | None) -> NDArray[np.objec
 
 
 def _from_h5ad(
-    path: Path, section: NDArray[np.object_], key: str | None, sample: str | None
+    path: Path, section: SectionNames, key: str | None, sample: str | None
 ) -> BroughtIn:
     import pandas as pd
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from napari_stml.io.tables.names import MISSING_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 GOOD = 0.9
 """Share of the smaller side that must match for plain barcodes to be taken at once."""
@@ -24,37 +24,62 @@ SAMPLE = 2_000
 
 _LAST_NUMBER = re.compile(r"[-._]\d+$")
 _NUMBERS = re.compile(r"([-._]\d+)+$")
-_PREFIX = re.compile(r"^.*?(?=s_\d+um_)|^.*[_:#|/](?=.)")
-
-
-def _plain(name: str) -> str:
-    return name
-
-
-def _without_last_number(name: str) -> str:
-    return _LAST_NUMBER.sub("", name)
-
-
-def _without_numbers(name: str) -> str:
-    return _NUMBERS.sub("", name)
-
-
-def _without_prefix(name: str) -> str:
-    return _PREFIX.sub("", name, count=1)
-
+_FIRST_PREFIX = re.compile(r"^.*?(?=s_\d+um_)|^.*?[_:#|/](?=.)")
+_PREFIXES = re.compile(r"^.*?(?=s_\d+um_)|^.*[_:#|/](?=.)")
 
 Treat = Callable[[str], str]
 
-TREATMENTS: tuple[tuple[str, Treat], ...] = (
-    ("", _plain),
-    ("without the last number ('-1')", _without_last_number),
-    ("without numbers at the end ('-1_2')", _without_numbers),
-    ("without the sample prefix", _without_prefix),
-    ("without sample prefix and last number",
-     lambda name: _without_prefix(_without_last_number(name))),
-    ("without sample prefix and numbers at the end",
-     lambda name: _without_prefix(_without_numbers(name))),
-)
+
+def _treatments() -> Iterator[tuple[str, Treat]]:
+    """From the least to the most rewriting, with words for the report."""
+    ends: tuple[tuple[str, re.Pattern[str] | None], ...] = (
+        ("", None), ("last number ('-1')", _LAST_NUMBER), ("numbers at the end ('-1_2')", _NUMBERS),
+    )
+    starts: tuple[tuple[str, re.Pattern[str] | None], ...] = (
+        ("", None), ("sample prefix", _FIRST_PREFIX), ("sample prefixes", _PREFIXES),
+    )
+    for (start, prefix), (end, number) in product(starts, ends):
+        words = " and ".join(w for w in (start, end) if w)
+        yield f"without {words}", _cutter(prefix, number)
+
+
+def _cutter(prefix: re.Pattern[str] | None, number: re.Pattern[str] | None) -> Treat:
+    def cut(name: str) -> str:
+        if number is not None:
+            name = number.sub("", name)
+        return name if prefix is None else prefix.sub("", name, count=1)
+
+    return cut
+
+
+TREATMENTS = tuple(_treatments())
+
+
+_ORDER = sorted(product(range(len(TREATMENTS)), repeat=2), key=lambda p: (sum(p), p))
+
+
+class SectionNames:
+    """Names of a section's observations and, once asked, what remains of them when rewritten."""
+
+    def __init__(self, names: ArrayLike) -> None:
+        self.names: NDArray[np.object_] = np.asarray(names, dtype=object)
+        self._keys: dict[int, list[str]] = {}
+        self._known: dict[int, frozenset[str]] = {}
+
+    def keys(self, treatment: int) -> list[str]:
+        if treatment not in self._keys:
+            cut = TREATMENTS[treatment][1]
+            self._keys[treatment] = [cut(n) for n in self.names] if treatment else [*self.names]
+        return self._keys[treatment]
+
+    def known(self, treatment: int) -> frozenset[str]:
+        """Keys that stand for one observation only."""
+        if treatment not in self._known:
+            import pandas as pd
+
+            keys = pd.Index(self.keys(treatment), dtype=object)
+            self._known[treatment] = frozenset(keys[~keys.duplicated(keep=False)]) - {""}
+        return self._known[treatment]
 
 
 @dataclass(frozen=True)
@@ -66,9 +91,6 @@ class Treatment:
 
     def of_file(self, names: Iterable[str]) -> list[str]:
         return [TREATMENTS[self.in_file][1](n) for n in names]
-
-    def of_section(self, names: Iterable[str]) -> list[str]:
-        return [TREATMENTS[self.in_section][1](n) for n in names]
 
     @property
     def words(self) -> str:
@@ -94,31 +116,26 @@ def cleaned(values: Iterable[object]) -> NDArray[np.object_]:
     return names
 
 
-def best_treatment(file: NDArray[np.object_], section: NDArray[np.object_]) -> Treatment | None:
+def best_treatment(file: NDArray[np.object_], section: SectionNames) -> Treatment | None:
     """The least rewriting under which most barcodes agree; None where none agree."""
-    import pandas as pd
-
-    plain = int(pd.Index(section).isin(file).sum())
-    if plain >= GOOD * min(len(file), len(section)):
-        return Treatment(0, 0) if plain else None
-    step = max(1, len(file) // SAMPLE)
-    sample = file[::step]
-    rewritten = [{t(n) for n in sample} for _, t in TREATMENTS]
-    best, most = None, 0.0
-    order = sorted(product(range(len(TREATMENTS)), repeat=2), key=lambda p: (sum(p), p))
-    known: dict[int, pd.Index] = {}
-    for in_file, in_section in order:
-        if in_section not in known:
-            keys = pd.Index(Treatment(0, in_section).of_section(section), dtype=object)
-            known[in_section] = keys[~keys.duplicated(keep=False)]
-        found = known[in_section].isin(rewritten[in_file] - {""}).sum()
+    sample = file[:: max(1, len(file) // SAMPLE)]
+    enough = GOOD * min(1.0, len(section.names) / max(1, len(file))) * len(sample)
+    rewritten: dict[int, set[str]] = {}
+    best, most = None, 0
+    for in_file, in_section in _ORDER:
+        if in_file not in rewritten:
+            rewritten[in_file] = set(Treatment(in_file, 0).of_file(sample))
+        known = section.known(in_section)
+        found = sum(key in known for key in rewritten[in_file])
         if found > most * 1.05:
-            best, most = Treatment(in_file, in_section), float(found)
+            best, most = Treatment(in_file, in_section), found
+        if most >= enough > 0:
+            break
     return best
 
 
 def join(
-    values: pd.DataFrame, barcodes: Iterable[object], section: NDArray[np.object_], *,
+    values: pd.DataFrame, barcodes: Iterable[object], section: SectionNames, *,
     source: str, barcode_column: str, sample: str | None = None, notes: tuple[str, ...] = (),
 ) -> BroughtIn:
     """Put the rows of a file at the observations of a section.
@@ -141,14 +158,16 @@ def join(
     if treatment is None:
         raise StmlError(
             f"No barcode of the file belongs to this section; the file has "
-            f"{', '.join(written[:3]) or 'none'}, the section {', '.join(section[:3])}",
+            f"{', '.join(written[:3]) or 'none'}, the section {', '.join(section.names[:3])}",
             where=source, do="check that the file was made for this section",
         )
     keys = pd.Index(treatment.of_file(written), dtype=object)
-    ours = pd.Index(treatment.of_section(section), dtype=object)
+    ours = pd.Index(section.keys(treatment.in_section), dtype=object)
     ambiguous = ours.duplicated(keep=False)
     wanted = keys.isin(ours[~ambiguous])
-    keep = _of_sample(written, keys, wanted, sample, source)
+    keep = np.ones(len(written), dtype=bool)
+    if treatment.in_file or sample is not None:
+        keep = _of_sample(written, keys, wanted, sample, source)
     duplicates = _contradictions(values, keys, keep & wanted)
     firsts = keep & wanted & ~keys.isin(duplicates)
     rows = np.flatnonzero(firsts)[~keys[firsts].duplicated()]
@@ -156,8 +175,8 @@ def join(
     places[ambiguous] = -1
     at = np.where(places < 0, -1, rows[places] if len(rows) else -1)
     joined = values.reindex(pd.Index(at))  # row -1 does not exist, hence is missing
-    joined.index = pd.Index(section, dtype=object)
-    lost, bare = written[~(keep & wanted)], section[at < 0]
+    joined.index = pd.Index(section.names, dtype=object)
+    lost, bare = written[~(keep & wanted)], section.names[at < 0]
     report = BringInReport(
         source=source, barcode_column=barcode_column, treatment=treatment.words,
         matched=int((at >= 0).sum()), unmatched_in_file=len(lost),

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_stml.core.errors import StmlError
 from napari_stml.io.bring_in.columns import read_numbers
-from napari_stml.io.bring_in.matching import join
+from napari_stml.io.bring_in.matching import SectionNames, join
 from napari_stml.io.bring_in.report import BroughtIn
 from napari_stml.io.bring_in.sheet import open_sheet
 
@@ -49,7 +49,7 @@ def bring_in_proportions(
     columns, barcodes, sheet, sample
         As of `bring_in_categories`.
     """
-    section = np.asarray(names, dtype=object)
+    section = SectionNames(names)
     if Path(path).suffix.lower() == ".h5ad":
         found = _from_h5ad(Path(path), section, key, columns, sample)
     else:
@@ -65,7 +65,7 @@ def bring_in_proportions(
 
 
 def _from_h5ad(
-    path: Path, section: np.ndarray, key: str | None, columns: Sequence[str] | None,
+    path: Path, section: SectionNames, key: str | None, columns: Sequence[str] | None,
     sample: str | None,
 ) -> BroughtIn:
     import pandas as pd

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_stml.core.errors import CannotOpenError
-from napari_stml.io.bring_in.matching import best_treatment, cleaned
+from napari_stml.io.bring_in.matching import GOOD, SectionNames, best_treatment, cleaned
 from napari_stml.io.bring_in.text_file import SAMPLE_ROWS, opened, rows_of, text_layout
 from napari_stml.io.tables.tree import reading
 
@@ -39,6 +39,8 @@ class Sheet:
         Of all columns, the barcodes' included; unique.
     cells
         Reads some columns, by position, as text.
+    parsed
+        Reads some columns as numbers where all their cells are (``True``: decimal commas).
     """
 
     source: str
@@ -46,6 +48,7 @@ class Sheet:
     barcode_position: int
     cells: Callable[[list[int]], pd.DataFrame]
     decimal_comma: bool
+    parsed: Callable[[list[int], bool], pd.DataFrame] | None = None
 
     @property
     def barcode_column(self) -> str:
@@ -72,7 +75,13 @@ class Sheet:
         import pandas as pd
 
         numbers, strange = {}, {}
-        for column in columns:
+        if self.parsed is not None:  # a million rows are read in seconds this way
+            frame = self.parsed([self.titles.index(c) for c in columns], self.decimal_comma)
+            for i, column in enumerate(columns):
+                if frame.dtypes.iloc[i].kind in "iuf":
+                    found = frame.iloc[:, i].astype(np.float64)
+                    numbers[column], strange[column] = found.where(np.isfinite(found)), 0
+        for column in [c for c in columns if c not in numbers]:
             text = self.text([column])[column]
             if self.decimal_comma:
                 text = text.str.replace(",", ".", regex=False)
@@ -83,7 +92,7 @@ class Sheet:
 
 
 def open_sheet(
-    path: str | Path, section: NDArray[np.object_], *, barcodes: str | None = None,
+    path: str | Path, section: SectionNames, *, barcodes: str | None = None,
     sheet: str | None = None,
 ) -> Sheet:
     """Open a CSV, TSV or XLSX file and find its header and its barcodes.
@@ -117,16 +126,29 @@ def open_sheet(
             )
         return frame[columns]
 
-    header = _header([row for _, row in first], layout.width, frozenset(section))
+    def parsed(columns: list[int], comma: bool) -> pd.DataFrame:
+        import pandas as pd
+
+        with reading(path, "The table cannot be read"):
+            frame = pd.read_csv(
+                path, sep=layout.separator, encoding=layout.encoding, header=None,
+                names=range(layout.width), index_col=False, usecols=sorted(set(columns)),
+                skiprows=start, keep_default_na=False, na_values=MISSING_CELLS,
+                decimal="," if comma else ".", low_memory=False, skipinitialspace=True,
+            )
+        return frame[columns]
+
+    header = _header([row for _, row in first], layout.width, section.known(0))
     start = first[header][0] if header is not None else 0
     data = [row for _, row in first[0 if header is None else header + 1 :]]
     titles = _titles(first[header][1] if header is not None else [], layout.width)
-    return _sheet(str(path.name), titles, data, cells, section, barcodes)
+    found = _sheet(str(path.name), titles, data, cells, section, barcodes)
+    return replace(found, parsed=parsed)
 
 
 def _sheet(
     source: str, titles: tuple[str, ...], data: list[list[str]],
-    cells: Callable[[list[int]], pd.DataFrame], section: NDArray[np.object_],
+    cells: Callable[[list[int]], pd.DataFrame], section: SectionNames,
     barcodes: str | None,
 ) -> Sheet:
     if not data:
@@ -147,18 +169,21 @@ def _sheet(
 
 
 def _barcode_position(
-    source: str, titles: tuple[str, ...], data: list[list[str]], section: NDArray[np.object_]
+    source: str, titles: tuple[str, ...], data: list[list[str]], section: SectionNames
 ) -> int:
     """The column that agrees best with the section, the first one among equals."""
+    columns = [cleaned(row[i] if i < len(row) else "" for row in data) for i in range(len(titles))]
+    columns = [names[names != ""] for names in columns]
+    plain = [sum(n in section.known(0) for n in names) for names in columns]
+    if max(plain) >= GOOD * min(len(data), len(section.names)):
+        return int(np.argmax(plain))
     scores = []
-    for i in range(len(titles)):
-        names = cleaned(row[i] if i < len(row) else "" for row in data)
-        names = names[names != ""]
+    for names in columns:
         treatment = best_treatment(names, section) if len(names) else None
         if treatment is None:
             scores.append(0.0)
             continue
-        known = set(treatment.of_section(section))
+        known = section.known(treatment.in_section)
         share = sum(key in known for key in treatment.of_file(names)) / len(data)
         rewriting = treatment.in_file + treatment.in_section
         scores.append(share * len(set(names)) / len(names) - 0.01 * rewriting)
@@ -166,7 +191,7 @@ def _barcode_position(
         shown = ", ".join(v for v in data[0][:3] if v)
         raise CannotOpenError(
             f"No column of the file holds barcodes of this section; its first row reads {shown}, "
-            f"a barcode of the section {section[0]}", where=source,
+            f"a barcode of the section {section.names[0]}", where=source,
             do="check that the file was made for this section",
         )
     return int(np.argmax(scores))
@@ -197,7 +222,7 @@ def _titles(row: list[str], width: int) -> tuple[str, ...]:
 
 
 def _open_workbook(
-    path: Path, section: NDArray[np.object_], barcodes: str | None, sheet: str | None
+    path: Path, section: SectionNames, barcodes: str | None, sheet: str | None
 ) -> Sheet:
     import pandas as pd
 
@@ -226,7 +251,7 @@ def _open_workbook(
 
 
 def _worksheet(
-    path: Path, name: str, frame: pd.DataFrame, section: NDArray[np.object_],
+    path: Path, name: str, frame: pd.DataFrame, section: SectionNames,
     barcodes: str | None,
 ) -> Sheet:
     source = f"{path.name}, sheet '{name}'"
@@ -235,7 +260,7 @@ def _worksheet(
         raise CannotOpenError("The sheet is empty", where=source)
     width = frame.shape[1]
     rows = frame.head(SAMPLE_ROWS).fillna("").astype(str).to_numpy().tolist()
-    header = _header(rows, width, frozenset(section))
+    header = _header(rows, width, section.known(0))
     data = rows if header is None else rows[header + 1 :]
     titles = _titles(rows[header] if header is not None else [], width)
     body = frame if header is None else frame.iloc[header + 1 :].reset_index(drop=True)

@@ -38,8 +38,7 @@ def text_layout(path: Path) -> Layout:
         if not any(line.strip() for line in sample):
             raise CannotOpenError("The file is empty", where=path)
         separator = _separator(sample, path)
-        with opened(path, encoding) as file:
-            widths = Counter(len(row) for _, row in rows_of(file, separator))
+        widths = Counter(len(row) for row in csv.reader(sample, delimiter=separator) if row)
         width = widths.most_common(1)[0][0]
         with opened(path, encoding) as file:
             _check_widths(path, rows_of(file, separator), width)
