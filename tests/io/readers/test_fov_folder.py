@@ -75,11 +75,11 @@ def test_stitching_needs_positions(tmp_path):
         READER.read(tmp_path, layout="stitched")
 
 
-def test_coordinates_are_a_choice(tmp_path):
+def test_positions_are_a_choice(tmp_path):
     write_fields(tmp_path)
-    assert READER.read(tmp_path).chosen["coordinates"] == "obs:cx,cy"
-    with pytest.raises(CannotOpenError, match="obs:cx,cy"):
-        READER.read(tmp_path, coordinates="obsm:spatial")
+    assert READER.read(tmp_path).chosen["positions"] == "cx,cy"
+    with pytest.raises(CannotOpenError, match="cx,cy"):
+        READER.read(tmp_path, positions="spatial")
 
 
 def test_genes_that_are_not_everywhere_are_counted(tmp_path):

@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from napari_stml.io.slides.base import Slide
 
 LOCAL_KEYS = (
-    "obsm:spatial",
-    "obs:cx,cy",
-    "obs:CenterX_local_px,CenterY_local_px",
-    "obs:x_local_px,y_local_px",
-    "obs:x,y",
-    "obsm:X_spatial",
+    "spatial",
+    "cx,cy",
+    "CenterX_local_px,CenterY_local_px",
+    "x_local_px,y_local_px",
+    "x,y",
+    "X_spatial",
 )
 GLOBAL_KEYS = (
-    "obs:CenterX_global_px,CenterY_global_px",
-    "obs:x_global_px,y_global_px",
-    "obsm:global",
-    "obsm:spatial_fov",
-    "obsm:spatial_global",
+    "CenterX_global_px,CenterY_global_px",
+    "x_global_px,y_global_px",
+    "global",
+    "spatial_fov",
+    "spatial_global",
 )
 GAP = 0.05
 """Between fields on a grid, as a share of their width."""
@@ -51,15 +51,12 @@ class Field:
 
 
 def positions_by_key(adata: ad.AnnData, key: str) -> NDArray[np.float64] | None:
-    """Positions under "obsm:<key>" or "obs:<x>,<y>"; None where absent or not numeric."""
-    kind, _, name = key.partition(":")
+    """Positions of an entry of obsm, or of columns "x,y"; None where absent or not numeric."""
     try:
-        if kind == "obsm":
-            if name not in adata.obsm:
-                return None
-            xy = np.asarray(adata.obsm[name], dtype=np.float64)
+        if key in adata.obsm:
+            xy = np.asarray(adata.obsm[key], dtype=np.float64)
         else:
-            x, _, y = name.partition(",")
+            x, _, y = key.partition(",")
             if not {x, y} <= set(adata.obs.columns):
                 return None
             xy = adata.obs[[x, y]].to_numpy(dtype=np.float64)

@@ -50,7 +50,7 @@ class FovFolder:
             return False
         return any(matching(folder, "*.h5ad") for folder in field_folders(path).values())
 
-    def read(self, path: Path, *, layout: str = "grid", coordinates: str | None = None) -> Contents:
+    def read(self, path: Path, *, layout: str = "grid", positions: str | None = None) -> Contents:
         """Read; tables are joined in memory, images are lazy.
 
         Parameters
@@ -58,15 +58,15 @@ class FovFolder:
         layout
             "grid" (row by row, with a gap) or "stitched" (by global positions, when there are
             any: of the cells, or of a ``*fov_positions*.csv``).
-        coordinates
-            Positions on the field's image: "obsm:<key>" or "obs:<x>,<y>". By default the first
-            usual key that puts the cells on the images.
+        positions
+            On the field's image: an entry of obsm, or two columns of obs as "x,y". By default
+            the first usual key that puts the cells on the images.
         """
         from napari_stml.io.tables.memory import MemoryTable
 
         fields = _read_fields(path)
         keys = keys_in_all(fields, LOCAL_KEYS)
-        key = _local_key(fields, keys, coordinates, path)
+        key = _local_key(fields, keys, positions, path)
         local = [_finite(field, key) for field in fields]
         stitches = keys_in_all(fields, GLOBAL_KEYS)
         table_of_fields = _fields_frame(path)
@@ -102,8 +102,8 @@ class FovFolder:
             tables={"RNA": MemoryTable(adata, name="RNA", source=f"{path}/fov*/*.h5ad")},
             um_per_px=um,
             um_per_px_guess=guess,
-            choices={"layout": possible, "coordinates": keys},
-            chosen={"layout": layout, "coordinates": key},
+            choices={"layout": possible, "positions": keys},
+            chosen={"layout": layout, "positions": key},
             notes=(how, *notes, *_outside(fields, local)),
         )
 
@@ -146,13 +146,13 @@ def _only(folder: Path, patterns: Sequence[str], what: str) -> Path:
 def _local_key(fields: Sequence[Field], keys: Sequence[str], asked: str | None, path: Path) -> str:
     if asked is not None:
         if any(positions_by_key(field.cells, asked) is None for field in fields):
-            return one_of("coordinates", asked, [k for k in keys if k != asked], path)
+            return one_of("positions", asked, [k for k in keys if k != asked], path)
         return asked
     if not keys:
         raise CannotOpenError(
             "No positions are common to all fields of view; looked for " + ", ".join(LOCAL_KEYS),
             where=path,
-            do="give coordinates=obsm:<key> or coordinates=obs:<x>,<y>",
+            do="name an entry of obsm, or two columns of obs as positions=x,y",
         )
     return max(keys, key=lambda key: _all_inside(fields, key))
 
@@ -172,7 +172,7 @@ def _finite(field: Field, key: str) -> NDArray[np.float64]:
         raise CannotOpenError(
             f"Some positions in {key} are missing or infinite",
             where=field.path,
-            do="remove these cells, or choose other coordinates",
+            do="remove these cells, or choose other positions",
         )
     return xy
 
