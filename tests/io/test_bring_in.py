@@ -108,7 +108,7 @@ def test_a_pathologists_workbook(tmp_path: Path) -> None:
     frame = pd.DataFrame({"Nr.": range(40), "Spot-ID": NAMES, "Befund": LABELS,
                           "Kommentar": [f"Text {i}" for i in range(40)]})
     with pd.ExcelWriter(tmp_path / "t.xlsx") as writer:
-        pd.DataFrame({"Legende": ["T = Tumour"]}).to_excel(writer, sheet_name="Info", index=False)
+        pd.DataFrame({"Legend": ["T = Tumour"]}).to_excel(writer, sheet_name="Info", index=False)
         frame.to_excel(writer, sheet_name="Spots", startrow=3, index=False)
     found = bring_in_categories(tmp_path / "t.xlsx", NAMES, columns=["Befund"])
     assert list(found.values["Befund"]) == LABELS
