@@ -15,7 +15,7 @@ from napari_stml.demo.lattice import Lattice
 from napari_stml.demo.truth import N_MODULES, Truth
 
 _RNA_CONTENT = np.array([1.6, 1.3, 0.9, 0.8, 0.6, 0.6, 1.1, 0.8])
-_MEDIAN_DEPTH = 2600.0
+_MEDIAN_DEPTH = 2400.0
 _SPILLOVER = 0.28
 _MODULE_GENES = 12
 
@@ -54,7 +54,7 @@ class Programs:
         n = len(names)
         named = len(set().union(*genes.MARKERS.values(), *genes.PATHWAYS.values()))
         base = rng.normal(-1.2, 1.15, n)
-        base[:named] = rng.normal(-0.9, 0.8, named)
+        base[:named] = rng.normal(-0.2, 0.8, named)
         house = np.array([g.startswith(("RPL", "RPS", "MT-")) for g in names])
         base[house] = rng.normal(2.2, 0.6, int(house.sum()))
         effect = rng.normal(0, 0.22, (len(CELL_TYPES), n))
@@ -62,7 +62,7 @@ class Programs:
             marker = [index[g] for g in genes.MARKERS[kind]]
             effect[k, marker] += rng.normal(1.65, 0.45, len(marker))
             others = rng.choice(np.flatnonzero(~house[named:]) + named, 70, replace=False)
-            effect[k, others] += rng.normal(0.75, 0.35, len(others))
+            effect[k, others] += rng.normal(0.6, 0.35, len(others))
         by_type = np.exp(base + effect)
         by_type *= (_RNA_CONTENT / by_type.sum(axis=1))[:, None]
         pathway = np.zeros((len(genes.PATHWAYS), n))
@@ -79,7 +79,7 @@ class Programs:
 
 
 def _region(rng: np.random.Generator, n: int) -> FloatArray:
-    return np.where(rng.random(n) < 0.3, rng.normal(0, 0.36, n), 0.0)
+    return np.where(rng.random(n) < 0.3, rng.normal(0, 0.37, n), 0.0)
 
 
 def _protein(rng: np.random.Generator) -> FloatArray:

@@ -87,9 +87,6 @@ def _accept_existing(paths: DemoPaths, seed: int) -> None:
     if (paths.store / "zarr.json").exists():
         root = zarr.open_group(paths.store, mode="r", use_consolidated=False)
         attrs = root.attrs.asdict().get(ATTRS_KEY, {})
-        if not attrs:
-            spatial: Any = root.attrs.asdict().get("spatialdata_attrs", {})
-            attrs = spatial.get(ATTRS_KEY, {}) if isinstance(spatial, dict) else {}
     complete = paths.pathways.exists() and paths.gwas.gtf.exists()
     if not complete or attrs.get("version") != DEMO_VERSION or attrs.get("seed") != seed:
         raise CannotSaveError(
@@ -118,12 +115,13 @@ def _write_store(
     target: Path, seed: int, names: tuple[str, ...], tissues: tuple[Tissue, ...], study: gwas.Gwas,
     tell: _Teller,
 ) -> None:
+    import anndata as ad
     from spatialdata import SpatialData
 
     found: dict[str, Any] = {}
-    shares = np.array([0.0, 0.66, 0.75, 0.84]) + 0.0
+    shares = (0.0, 0.85, 0.93, 1.0)
     for k, tissue in enumerate(tissues):
-        low, high = 0.2 + 0.65 * shares[k], 0.2 + 0.65 * shares[k + 1]
+        low, high = 0.2 + 0.6 * shares[k], 0.2 + 0.6 * shares[k + 1]
         text = f"Staining {tissue.spec.name}"
 
         def part(x: float, low: float = low, high: float = high, text: str = text) -> None:
@@ -143,7 +141,8 @@ def _write_store(
     staged = target.with_name(f".{target.name}.partial")
     shutil.rmtree(staged, ignore_errors=True)
     try:
-        sdata.write(staged)
+        with ad.settings.override(auto_shard_zarr_v3=False):
+            sdata.write(staged)
         staged.rename(target)
     except OSError as error:
         raise CannotSaveError(

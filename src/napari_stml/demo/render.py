@@ -26,8 +26,10 @@ WHITE = np.array([243.0, 241.0, 244.0])
 STAINS = np.array([[0.56, 0.74, 0.36], [0.12, 0.80, 0.50], [0.10, 0.72, 0.78]])
 """Optical density per channel of haematoxylin, eosin and red blood cells."""
 
-QUANTUM = 3
-"""Grey values are rounded to multiples of this, so that lossless codecs gain something."""
+_QUANTUM = 6
+_GLASS = 232
+"""Stained grey values are rounded to multiples of 6, so that a lossless codec gains something;
+glass is kept, where steps would show."""
 
 _MARGIN_PX = 10
 _TILE_PX = 1024
@@ -115,7 +117,12 @@ def tile(scene: Scene, x: int, y: int, w: int, h: int) -> RGB:
     if scene.layout.maps.on_grid(ys[::6], xs[::6])[0].max() > 0.02:
         rgb *= np.exp(-_densities(scene, ys, xs))
     rgb = rgb[m : m + h, m : m + w]
-    return (np.round(rgb / QUANTUM) * QUANTUM).clip(0, 255).astype(np.uint8)
+    return quantised(rgb)
+
+
+def quantised(rgb: Plane) -> RGB:
+    coarse = np.round(rgb / _QUANTUM) * _QUANTUM
+    return np.where(rgb > _GLASS, np.round(rgb), coarse).clip(0, 255).astype(np.uint8)
 
 
 def _light(prep: Preparation, ys: FloatArray, xs: FloatArray) -> Plane:

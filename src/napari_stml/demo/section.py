@@ -39,9 +39,9 @@ class SectionSpec:
 
 
 SECTIONS = (
-    SectionSpec("section1", 7200.0, 0.9, 21.7e6, 78, 64, True, False, True, 0.0, 1.0, 1.0),
-    SectionSpec("section2", 4608.0, 2.0, 8.8e6, 46, 40, True, True, False, 0.3, 1.15, 0.85),
-    SectionSpec("section3", 4608.0, 2.0, 8.8e6, 46, 40, False, True, False, 0.3, 0.85, 1.12),
+    SectionSpec("section1", 7296.0, 0.95, 21.7e6, 78, 64, True, False, True, 0.0, 1.0, 1.0),
+    SectionSpec("section2", 4608.0, 2.25, 8.8e6, 46, 40, True, True, False, 0.3, 1.15, 0.85),
+    SectionSpec("section3", 4608.0, 2.25, 8.8e6, 46, 40, False, True, False, 0.3, 0.85, 1.12),
 )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_stml.demo import genes
 from napari_stml.demo.anatomy import CELL_TYPES
 from napari_stml.demo.lattice import SPOT_UM
-from napari_stml.demo.render import QUANTUM, RGB
+from napari_stml.demo.render import RGB, quantised
 from napari_stml.demo.section import Tissue
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def pyramid(picture: RGB) -> list[RGB]:
     levels = [picture]
     while max(levels[-1].shape[:2]) > _SMALLEST_LEVEL_PX:
         h, w = (n // 2 * 2 for n in levels[-1].shape[:2])
-        four = levels[-1][:h, :w].reshape(h // 2, 2, w // 2, 2, 3)
-        mean = four.sum(axis=(1, 3), dtype=np.uint16)
-        levels.append(((mean + 2 * QUANTUM) // (4 * QUANTUM) * QUANTUM).astype(np.uint8))
+        fine = levels[-1][:h, :w].astype(np.uint16)
+        four = fine[::2, ::2] + fine[1::2, ::2] + fine[::2, 1::2] + fine[1::2, 1::2]
+        levels.append(quantised(four * np.float32(0.25)))
     return levels
 
 
@@ -100,10 +100,7 @@ def _cells(tissue: Tissue) -> Any:
     cells = tissue.cells
     px = _px(tissue, cells.xy_um).astype(np.float32)
     kinds = pd.Categorical.from_codes(cells.cell_type, list(CELL_TYPES))
-    area = np.pi * cells.axes_um.prod(axis=1)
-    frame = pd.DataFrame(
-        {"x": px[:, 0], "y": px[:, 1], "cell_type": kinds, "nucleus_um2": area.astype(np.float32)}
-    )
+    frame = pd.DataFrame({"x": px[:, 0], "y": px[:, 1], "cell_type": kinds})
     return PointsModel.parse(
         frame, coordinates={"x": "x", "y": "y"}, feature_key="cell_type",
         transformations={tissue.spec.name: Identity()},
