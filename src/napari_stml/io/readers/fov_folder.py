@@ -101,7 +101,7 @@ class FovFolder:
             observations=Observations("cells", names, xy),
             tables={"RNA": MemoryTable(adata, name="RNA", source=f"{path}/fov*/*.h5ad")},
             um_per_px=um,
-            um_per_px_guess=guess,
+            um_per_px_guess=guess if _from_cosmx(fields) else None,
             choices={"layout": possible, "positions": keys},
             chosen={"layout": layout, "positions": key},
             notes=(how, *notes, *_outside(fields, local)),
@@ -129,6 +129,11 @@ def _read_fields(path: Path) -> list[Field]:
     if not fields:
         raise CannotOpenError("There are no folders fov1, fov2, ...", where=path)
     return fields
+
+
+def _from_cosmx(fields: Sequence[Field]) -> bool:
+    """By the images' names; other instruments have other pixels."""
+    return all("CellComposite" in Path(field.slide.uri).name for field in fields)
 
 
 def _only(folder: Path, patterns: Sequence[str], what: str) -> Path:
