@@ -169,10 +169,11 @@ def measure(way: str, path: Path) -> dict[str, float]:
     return found
 
 
-def ratio(what: str, mine: float, peer: float, unit: str, value: float, target: float,
+def ratio(what: str, mine: float, peer: float | None, unit: str, value: float, target: float,
           *, at_most: bool) -> None:
+    shown = "absent" if peer is None else f"{peer:.1f}"
     met = value <= target if at_most else value >= target
-    print(f"RATIO {what} ours={mine:.1f} peer={peer:.1f} unit={unit} ratio={value:.3f} "
+    print(f"RATIO {what} ours={mine:.1f} peer={shown} unit={unit} ratio={value:.3f} "
           f"target={target} {'met' if met else 'short'}")
 
 
@@ -215,7 +216,7 @@ def main() -> None:
     peak = first["peak_mb"]
     ratio("genes-peak-memory-vs-full-read", peak, reread["peak_mb"], "MB",
           peak / reread["peak_mb"], 1.0 if options.quick else 0.6, at_most=True)
-    ratio("genes-peak-memory-vs-limit", peak, target_mb, "MB", peak / target_mb, 1.0, at_most=True)
+    ratio("genes-peak-memory-of-limit", peak, None, "MB", peak / target_mb, 1.0, at_most=True)
     ratio("genes-one-gene-vs-sparse-dataset", again["gene_ms"], slice_["gene_ms"], "ms",
           slice_["gene_ms"] / again["gene_ms"], 20 if options.quick else 100, at_most=False)
     ratio("genes-open-to-first-gene-with-copy", again["open_ms"] + again["build_ms"],
