@@ -135,6 +135,17 @@ def test_weak_scales_are_only_guesses(file: Path) -> None:
         assert any("0.6" in note and "0.7" in note for note in section.notes)
 
 
+def test_scale_that_our_own_export_stores(file: Path) -> None:
+    _, _, xy = square()
+    adata = table(xy)
+    adata.uns["spatial"] = visium(xy)
+    adata.uns["spatial"]["lib"]["metadata"] = {"um_per_px": 0.7}
+    adata.write_h5ad(file)
+    with Section.open(file) as section:
+        assert section.require_um_per_px().mean == pytest.approx(1.4)
+        assert section.require_um_per_px().source is ScaleSource.STORED
+
+
 def test_positions_by_choice(file: Path) -> None:
     _, _, xy = square()
     adata = table(None, x_um=xy[:, 0], y_um=xy[:, 1])

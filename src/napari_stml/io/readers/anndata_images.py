@@ -25,6 +25,7 @@ class Library:
     name: str
     images: tuple[str, ...] = ()
     scale_factors: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def scale(self, image: str, where: object) -> float:
         """Give image pixels per pixel of the positions."""
@@ -45,19 +46,24 @@ class Library:
     @property
     def spot_diameter(self) -> float | None:
         """``spot_diameter_fullres``; None where it is missing or a placeholder such as 1."""
-        return self._number("spot_diameter_fullres", above=1.5)
+        return _number(self.scale_factors, "spot_diameter_fullres", above=1.5)
 
     @property
     def um_per_px(self) -> float | None:
-        """``microns_per_pixel`` of Visium HD, of the positions' pixels."""
-        return self._number("microns_per_pixel", above=0.0)
+        """``um_per_px`` as we write it, or ``microns_per_pixel`` of Visium HD.
 
-    def _number(self, key: str, above: float) -> float | None:
-        try:
-            value = float(np.asarray(self.scale_factors.get(key)).item())
-        except (TypeError, ValueError):
-            return None
-        return value if np.isfinite(value) and value > above else None
+        Both are of the positions' pixels.
+        """
+        ours = _number(self.metadata, "um_per_px", above=0.0)
+        return ours or _number(self.scale_factors, "microns_per_pixel", above=0.0)
+
+
+def _number(values: Mapping[str, Any], key: str, above: float) -> float | None:
+    try:
+        value = float(np.asarray(values.get(key)).item())
+    except (TypeError, ValueError):
+        return None
+    return value if np.isfinite(value) and value > above else None
 
 
 def libraries(table: DiskTable) -> dict[str, Library]:
@@ -67,10 +73,18 @@ def libraries(table: DiskTable) -> dict[str, Library]:
         parts = uns_keys(table, f"spatial/{name}")
         images = uns_keys(table, f"spatial/{name}/images") if "images" in parts else ()
         best = sorted(images, key=lambda k: ({"hires": 0, "lowres": 1}.get(k, 2), k))
-        factors = table.uns(f"spatial/{name}/scalefactors") if "scalefactors" in parts else {}
         if parts:
-            found[name] = Library(name, tuple(best), factors if isinstance(factors, dict) else {})
+            factors, metadata = (
+                _dictionary(table, f"spatial/{name}/{part}") if part in parts else {}
+                for part in ("scalefactors", "metadata")
+            )
+            found[name] = Library(name, tuple(best), factors, metadata)
     return found
+
+
+def _dictionary(table: DiskTable, path: str) -> Mapping[str, Any]:
+    value = table.uns(path)
+    return value if isinstance(value, dict) else {}
 
 
 def uns_keys(table: DiskTable, path: str = "") -> tuple[str, ...]:

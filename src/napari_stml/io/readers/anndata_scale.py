@@ -50,8 +50,8 @@ def scale_and_guess(
     values = [
         value
         for value in (
+            UmPerPx.square(stated / image_scale, ScaleSource.STORED) if stated else None,
             visium_scale(lattice)[0],
-            UmPerPx.square(stated / image_scale, ScaleSource.READER) if stated else None,
             slide.um_per_px if slide else None,
         )
         if value is not None

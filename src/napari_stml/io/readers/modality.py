@@ -31,7 +31,9 @@ def modality_of(table: Table, name: str, default: str | None = None) -> str:
         if len(kinds) == 1:
             kind = kinds.pop()
             return BY_FEATURE_TYPE.get(kind.lower(), kind)
-    for pattern, modality in _BY_NAME:
-        if pattern.search(name.lower()):
-            return modality
-    return default or name
+    return named_modality(name) or default or name
+
+
+def named_modality(name: str) -> str | None:
+    """Tell by a name alone."""
+    return next((m for pattern, m in _BY_NAME if pattern.search(name.lower())), None)

@@ -116,6 +116,31 @@ def test_pitch_tells_the_scale_of_visium_and_spots_are_drawn_55_um_wide(two: Pat
         assert section.observations.radius_px == pytest.approx(27.5 / 2.5)
 
 
+def test_sections_with_tables_of_their_own(tmp_path: Path) -> None:
+    _, _, xy = hexagonal(4, 5)
+    path = write(
+        tmp_path / "own.zarr",
+        images={"a_he": image("a", 200), "b_he": image("b", 210)},
+        shapes={"a_spots": circles(xy, 5, "a"), "b_spots": circles(xy[:12], 5, "b")},
+        tables={
+            "a_rna": table(["a_spots"], [20]),
+            "b_rna": table(["b_spots"], [12]),
+            "b_protein": table(["b_spots"], [12]),
+        },
+    )
+    for choices in ({"section": "b"}, {"observations": "b_protein"}):
+        with Section.open(path, **choices) as section:
+            assert section.contents.chosen["section"] == "b"
+            assert set(section.contents.choices["section"]) == {"a", "b"}
+            assert list(section.tables) == ["b_rna", "b_protein"]
+            assert list(section.images) == ["b_he"]
+            assert section.observations is not None
+            assert len(section.observations) == 12
+    with Section.open(path) as section:
+        assert section.contents.chosen["observations"] == "a_rna"
+        assert section.contents.choices["section"] == ("a", "b")
+
+
 def test_several_sections_in_one_system(tmp_path: Path) -> None:
     _, _, xy = hexagonal(4, 5)
     path = write(

@@ -82,7 +82,8 @@ def plan(
     """Take the choices, or their defaults, and check that they exist."""
     by_name = {e.name: e for e in elements if e.kind in {"shapes", "labels"}}
     groups = {g[0].name: g for g in groups_of([r for r in roles if not r.of_run])}
-    group = _chosen_group(files, groups, observations)
+    inside = _in_section(groups, by_name, section)
+    group = _chosen_group(files, groups if observations else inside, observations)
     regions = _regions(files, group, by_name, roles)
     systems = _systems_by_worth(elements, regions)
     if not systems:
@@ -102,7 +103,8 @@ def plan(
     if region is not None:
         system = next(s for s in systems if s in by_name[region].systems)
     shown = (region,) if region else tuple(r for r in regions if system in by_name[r].systems)
-    return Plan(system, region, group if shown else (), shown, sections, tuple(groups))
+    observed = tuple(_in_section(groups, by_name, system))
+    return Plan(system, region, group if shown else (), shown, sections, observed)
 
 
 def _systems(files: StoreFiles, kind: str, name: str) -> dict[str, Affine]:
@@ -120,18 +122,37 @@ def _systems(files: StoreFiles, kind: str, name: str) -> dict[str, Affine]:
     return transformations(encoded, where)
 
 
+def _in_section(
+    groups: Mapping[str, tuple[TableRole, ...]],
+    elements: Mapping[str, StoredElement],
+    section: str | None,
+) -> dict[str, tuple[TableRole, ...]]:
+    """Keep the tables that annotate something in a section; all where none is named."""
+
+    def inside(region: str) -> bool:
+        return region in elements and (section == region or section in elements[region].systems)
+
+    return {
+        name: group
+        for name, group in groups.items()
+        if section is None or any(inside(r) for role in group for r in role.regions)
+    }
+
+
 def _chosen_group(
     files: StoreFiles, groups: Mapping[str, tuple[TableRole, ...]], asked: str | None
 ) -> tuple[TableRole, ...]:
-    if asked is not None and asked not in groups:
+    if asked is not None:
+        for group in groups.values():
+            if asked in {role.name for role in group}:
+                return group
         raise CannotOpenError(
             f"There are no observations of a table '{asked}'",
             where=files.root,
             do="choose observations from: " + (", ".join(groups) or "none"),
         )
-    if asked is None:
-        asked = next((n for n in ("table", "square_008um") if n in groups), None)
-    return groups[asked] if asked else next(iter(groups.values()), ())
+    usual = next((n for n in ("table", "square_008um") if n in groups), None)
+    return groups[usual] if usual else next(iter(groups.values()), ())
 
 
 def _regions(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_stml.core.errors import CannotOpenError
+from napari_stml.io.readers.modality import named_modality
 from napari_stml.io.tables import frame
 from napari_stml.io.tables.base import FloatVector, Table
 from napari_stml.io.tables.disk import DiskTable
@@ -61,9 +62,13 @@ def table_role(files: StoreFiles, name: str) -> TableRole:
 
 
 def groups_of(roles: Sequence[TableRole]) -> list[tuple[TableRole, ...]]:
-    """Tables that annotate common elements belong together, as modalities."""
+    """Tables that annotate common elements belong together, as modalities, RNA first."""
     groups: list[list[TableRole]] = []
-    for role in sorted(roles, key=lambda r: (r.name != "table", r.name)):
+
+    def order(role: TableRole) -> tuple[bool, bool, str]:
+        return role.name != "table", named_modality(role.name) != "RNA", role.name
+
+    for role in sorted(roles, key=order):
         for group in groups:
             if any(set(role.regions) & set(other.regions) for other in group):
                 group.append(role)
