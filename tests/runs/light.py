@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,10 @@ from napari_stml.core.progress import Progress
 
 if TYPE_CHECKING:
     from napari_stml.runs.job import Report, Spec
+
+
+def pid(spec: Spec, report: Report) -> Any:
+    return os.getpid()
 
 
 def polite(spec: Spec, report: Report) -> Any:

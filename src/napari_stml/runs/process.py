@@ -47,7 +47,7 @@ class WorkerProcess:
         self._server: socket.socket | None = socket.create_server(("127.0.0.1", 0))
         try:
             self._process = _launch(settings, log)
-        except OSError:
+        except (OSError, StmlError):
             self._server.close()
             raise
         self.pid = self._process.pid

@@ -42,7 +42,7 @@ class SectionSpec(BaseModel):
 
     path: str | tuple[str, ...]
     choices: dict[str, Any] = {}
-    um_per_px: float | None = None
+    um_per_px: tuple[float, float] | None = None
     scope_kind: str = "section"
     members: tuple[str, ...] | None = None
     polygons: tuple[str, ...] = ()
