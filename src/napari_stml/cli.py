@@ -96,7 +96,7 @@ def _info(options: argparse.Namespace) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     from napari_stml import Section
-    from napari_stml.io.take_out import export
+    from napari_stml.io.take_out.section import export
 
     with Section.open(options.path, **_choices(options)) as section:
         export(section, options.target, columns=options.columns, overwrite=options.overwrite)

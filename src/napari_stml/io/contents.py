@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_stml.core.geometry import Affine, UmPerPx
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import geopandas as gpd
+    import numpy as np
+    from numpy.typing import NDArray
 
     from napari_stml.io.slides.base import Slide
     from napari_stml.io.tables.base import Table
@@ -52,8 +52,9 @@ class Observations:
     mask
         A label image whose values are ``mask_ids`` (0 is background), with its own affine in
         the section's `images`.
-    element
-        Name of the store's element that the tables annotate, when there is a store.
+    element, instances
+        Name of the store's element that the tables annotate, when there is a store and it is
+        one element, and each observation's index value there.
     """
 
     kind: ObservationKind
@@ -65,6 +66,7 @@ class Observations:
     mask: str | None = None
     mask_ids: NDArray[np.int64] | None = None
     element: str | None = None
+    instances: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.names)

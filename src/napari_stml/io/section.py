@@ -12,6 +12,8 @@ from napari_stml.core.errors import MissingScaleError, StmlError
 from napari_stml.core.geometry import ScaleSource, UmPerPx
 from napari_stml.io.readers import normalised, read_contents
 from napari_stml.io.readers.pitch import scale_disagreement
+from napari_stml.io.shelf import Shelf
+from napari_stml.io.store import find_store, store_for
 from napari_stml.io.tables.names import align, at_observations
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from napari_stml.io.contents import Contents, Element, Observations, PlacedSlide
     from napari_stml.io.readers import Source
+    from napari_stml.io.store import Kept
     from napari_stml.io.tables.base import Table
 
 Scale = float | tuple[float, float] | UmPerPx
@@ -50,6 +53,8 @@ class Section:
         self._rows: dict[str, NDArray[np.intp]] = {}
         self._genes: dict[str, frozenset[str]] = {}
         self._words: tuple[tuple[str, str], ...] | None = None
+        self._kept: Kept | None = None
+        self._shelf: Shelf | None = None
 
     @classmethod
     def open(
@@ -88,7 +93,9 @@ class Section:
         if not value.plausible:
             notes += (f"{value.mean:.4g} um per pixel is unusual for a slide",)
         contents = replace(self.contents, um_per_px=value, um_per_px_guess=None, notes=notes)
-        return Section(self.path, contents, self._choices)
+        section = Section(self.path, contents, self._choices)
+        section._kept, section._shelf = self._kept, self._shelf
+        return section
 
     @property
     def name(self) -> str:
@@ -204,8 +211,43 @@ class Section:
             begins += [n for low, n in self._words if wanted in low and not low.startswith(wanted)]
         return begins[:limit]
 
+    @property
+    def choices(self) -> Mapping[str, Any]:
+        """The answers it was opened with."""
+        return self._choices
+
+    @property
+    def kept(self) -> Kept:
+        """The store that keeps Runs and strokes: the section's own, or one kept locally.
+
+        Opened for writing with the first question, until `close`.
+        """
+        if self._kept is None:
+            self._kept = store_for(self._place)
+            self.forget_runs()
+        return self._kept
+
+    @property
+    def shelf(self) -> Shelf | None:
+        """The stored Runs, read without opening the store for writing; None without any."""
+        if self._shelf is None:
+            store = self._kept.store.path if self._kept is not None else find_store(self._place)
+            self._shelf = Shelf(store) if store is not None else None
+        return self._shelf
+
+    def forget_runs(self) -> None:
+        """Read the Runs' records anew at the next question; some were added or removed."""
+        self._shelf = None
+
+    @property
+    def _place(self) -> Path | str:
+        return self.path[0] if isinstance(self.path, tuple) else self.path
+
     def close(self) -> None:
         """Close all files; a later read opens them again."""
+        if self._kept is not None:
+            self._kept.store.close()
+            self._kept = None
         for placed in self.images.values():
             placed.slide.close()
         for table in self.tables.values():

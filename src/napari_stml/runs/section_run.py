@@ -183,7 +183,8 @@ def _rows(each: Opened) -> Rows | None:
         return None
     inside = each.resolved.inputs.inside
     region = observed.element if each.spec.annotates else None
-    return Rows(observed.names, region, None, None if np.all(inside) else inside)
+    instances = observed.instances if region is not None else None
+    return Rows(observed.names, region, instances, None if np.all(inside) else inside)
 
 
 def _base_record(run: RunSpec, opened: list[Opened], result: Result) -> RunRecord:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 from magicgui import widgets as mg
+from magicgui.types import FileDialogMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -145,11 +146,11 @@ def _listed(text: str) -> tuple[str, ...]:
 
 def _file(field: Field) -> Row:
     many = get_origin(field.kind) is tuple
-    mode = "d" if field.source == "folder" else "rm" if many else "r"
+    mode = FileDialogMode("d" if field.source == "folder" else "rm" if many else "r")
     edit = mg.FileEdit(mode=mode, nullable=True, value=field.default or None, **field.look)
 
     def read() -> Any:
-        value = edit.value
+        value: Any = edit.value
         if many:
             return tuple(str(v) for v in value or ())
         return str(value) if value is not None else None if field.optional else ""

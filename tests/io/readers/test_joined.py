@@ -143,9 +143,6 @@ def test_h5mu_with_positions_of_the_whole_file(pair: tuple[Path, Path], tmp_path
         assert np.isnan(section.gene("rna_1")).sum() == 1
 
 
-@pytest.mark.xfail(
-    reason="Tree looks for the HDF5 mark at byte 0 only, mudata's files have it later"
-)
 def test_h5mu_as_mudata_writes_it(pair: tuple[Path, Path], tmp_path: Path) -> None:
     mudata(pair, tmp_path / "both.h5mu", header=True)
     check(Section.open(tmp_path / "both.h5mu"), pair)

@@ -105,14 +105,20 @@ def read_contents(path: Location | Sequence[Location], **choices: Any) -> Conten
     """
     source = normalised(path)
     _must_exist(source)
-    for reader in readers():
-        if reader.claims(source):
-            return _read(reader, source, choices)
+    reader = claimant(source)
+    if reader is not None:
+        return _read(reader, source, choices)
     raise CannotOpenError(
         f"Nothing here that can be opened: {_what_is_there(source)}",
         where=shown(source),
         do="give one of: " + ", ".join(reader.format for reader in readers()),
     )
+
+
+def claimant(path: Location | Sequence[Location]) -> Reader | None:
+    """The reader that takes a path for its format, by names and small metadata only."""
+    source = normalised(path)
+    return next((reader for reader in readers() if reader.claims(source)), None)
 
 
 def accepted_choices(reader: Reader) -> tuple[str, ...]:

@@ -139,7 +139,8 @@ class PyramidStore:
                 prune(self.path.parent)
         except (OSError, RuntimeError, ValueError, MemoryError, StmlError) as error:
             self.failure = error
-            log.warning("no pyramid for %s: %s", slide.uri, error)
+            if threading.main_thread().is_alive():  # else the program ends, which is no fault
+                log.warning("no pyramid for %s: %s", slide.uri, error)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
             self._building.discard(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napari_stml.io.store.lock import StoreBusyError
-from napari_stml.io.store.overlay import Kept, store_for
+from napari_stml.io.store.overlay import Kept, find_store, store_for
 from napari_stml.io.store.raster import Raster
 from napari_stml.io.store.runs import StoredRun
 from napari_stml.io.store.save_as import Part, save_as
@@ -21,6 +21,7 @@ __all__ = [
     "Store",
     "StoreBusyError",
     "StoredRun",
+    "find_store",
     "is_spatialdata",
     "save_as",
     "store_for",

@@ -76,6 +76,16 @@ def store_for(source: Path | str) -> Kept:
     return _overlay(Source.of(source))
 
 
+def find_store(source: Path | str) -> Path | None:
+    """Where a section's Runs lie, when there are any; nothing is made and nothing locked."""
+    if not is_remote(source) and is_spatialdata(Path(source)):
+        own = Path(source)
+        if (own / ".stml").is_dir():
+            return own
+    place = Source.of(source).place
+    return next((path for path, known in overlays() if known.place == place), None)
+
+
 def overlays() -> Iterator[tuple[Path, Source]]:
     """All overlays with the sources that they belong to."""
     for note in sorted((data_home() / "overlays").glob(f"*.zarr/.stml/{_NOTE}")):

@@ -13,7 +13,6 @@ from napari_stml.core.errors import CannotOpenError, StmlError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 @contextmanager
@@ -85,14 +84,12 @@ class Tree:
             raise CannotOpenError("There is no such file or folder", where=where)
         if where.is_dir():
             return _zarr_group(str(where), remote=False)
-        with where.open("rb") as file:
-            magic = file.read(8)
-        if magic != HDF5_MAGIC:
+        import h5py
+
+        if not h5py.is_hdf5(where):
             raise CannotOpenError(
                 "This is not an HDF5 file", where=where, do="choose an .h5ad, .h5 or .zarr"
             )
-        import h5py
-
         # Without a locking flag: HDF5 refuses to open a file twice with different ones, and
         # anndata opens it with the default.
         self._file = h5py.File(where, "r")

@@ -95,6 +95,7 @@ def observe(
         lattice=lattice,
         outlines=_outlines(files, regions, parts, region_of[taken], instance[taken], short),
         element=regions[0].name if len(regions) == 1 else None,
+        instances=instance[taken] if len(regions) == 1 else None,
         **_mask(regions, instance[taken]),
     )
     if len(regions) > 1 and any(r.kind == "labels" for r in regions):
@@ -118,6 +119,7 @@ def observe_without_table(files: StoreFiles, region: Region) -> Observations:
         radius_px=_radius([region], [centres], None),
         outlines=None if centres.circles else partial(_polygons, files, [(region, names)], None),
         element=region.name,
+        instances=centres.ids,
     )
 
 

@@ -1,0 +1,91 @@
+"""A page of analyses: what they are for, their form, and Run."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from napari_stml.widgets.form import Form
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_stml.core.params import Params
+    from napari_stml.widgets.form_rows import Answers
+
+CONTEXT = {
+    "inside": "Looks only at what is inside the scope.",
+    "around": "Reads neighbours outside the scope, reports inside.",
+}
+
+
+class AnalysisPage(QWidget):
+    """The analyses of one tab; the form is drawn anew for each section."""
+
+    run_requested = Signal(str, object)
+
+    def __init__(self, analyses: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._analyses = dict(analyses)
+        self._answers: Answers | None = None
+        self.form: Form | None = None
+        self.picker = QComboBox()
+        for name, analysis in self._analyses.items():
+            self.picker.addItem(analysis.title, name)
+        self.picker.currentIndexChanged.connect(self._draw)
+        self.purpose = QLabel()
+        self.purpose.setWordWrap(True)
+        self.button = QPushButton("Run")
+        self.button.clicked.connect(self._run)
+        self._place = QVBoxLayout()
+        inner = QWidget()
+        inside = QVBoxLayout(inner)
+        inside.setContentsMargins(8, 4, 8, 8)
+        inside.addWidget(self.picker)
+        inside.addWidget(self.purpose)
+        inside.addLayout(self._place)
+        inside.addWidget(self.button)
+        inside.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setWidget(inner)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scroll)
+        self.setEnabled(False)
+
+    @property
+    def analysis(self) -> Any:
+        return self._analyses[self.picker.currentData()]
+
+    def offer(self, answers: Answers) -> None:
+        """Draw the forms for what the current section holds."""
+        self._answers = answers
+        self.setEnabled(True)
+        self._draw()
+
+    def choose(self, name: str, params: Params | None = None) -> None:
+        """Show one analysis, filled as in a stored Run."""
+        self.picker.setCurrentIndex(self.picker.findData(name))
+        if params is not None and self.form is not None:
+            self.form.show_values(params)
+
+    def _draw(self) -> None:
+        if self._answers is None:
+            return
+        if self.form is not None:
+            self._place.removeWidget(self.form)
+            self.form.deleteLater()
+        text = inspect.getdoc(self.analysis) or ""
+        self.purpose.setText(f"{text.split(chr(10) * 2)[0]} {CONTEXT[self.analysis.context]}")
+        self.form = Form(self.analysis.Params, self._answers)
+        self._place.addWidget(self.form)
+
+    def _run(self) -> None:
+        params = self.form.values() if self.form is not None else None
+        if params is not None:
+            self.run_requested.emit(self.analysis.name, params)
