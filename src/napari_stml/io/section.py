@@ -142,8 +142,13 @@ class Section:
         return self.um_per_px
 
     def columns(self, table: str | None = None) -> tuple[str, ...]:
-        """List the obs columns of one table or of all, each name once."""
-        return tuple(dict.fromkeys(c for t in self._searched(table) for c in t.columns))
+        """List the obs columns of one table or of all, each name once, then the Runs' values."""
+        own = dict.fromkeys(c for t in self._searched(table) for c in t.columns)
+        return (*own, *self.run_values()) if table is None else tuple(own)
+
+    def run_values(self) -> tuple[str, ...]:
+        """List the values per observation of stored Runs as ``<run id>/<name>``, newest first."""
+        return self.shelf.columns(self.name) if self.shelf is not None else ()
 
     def values(
         self, name: str, *, table: str | None = None, layer: str | None = None
@@ -151,9 +156,12 @@ class Section:
         """Read an obs column or a gene at the observations.
 
         A column of any table comes before a gene of the same name, unless a layer is named.
+        ``<run id>/<name>`` is a value of a stored Run.
         """
         import pandas as pd
 
+        if self.shelf is not None and name.partition("/")[0] in self.shelf.records:
+            return self.shelf.series(name, self.name, pd.Index(self._names()))
         if layer is None:
             for candidate in self._searched(table):
                 if name in candidate.columns:
@@ -238,6 +246,7 @@ class Section:
     def forget_runs(self) -> None:
         """Read the Runs' records anew at the next question; some were added or removed."""
         self._shelf = None
+        self._words = None
 
     @property
     def _place(self) -> Path | str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_stml.core.errors import StmlError
 from napari_stml.core.inputs import Region
+from napari_stml.core.results import Labels, Values
 from napari_stml.core.run_record import RunRecord
 from napari_stml.io.run_parts import read_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pandas as pd
 
     from napari_stml.core.results import Part
 
@@ -49,6 +52,29 @@ class Shelf:
             f"The Run '{run}' has no value '{name}'", where=self.store.name,
             do=f"it has {', '.join(e.name for e in record.parts)}",
         )  # fmt: skip
+
+    def columns(self, section: str) -> tuple[str, ...]:
+        """Values and labels per observation as ``<run id>/<name>``, newest Run first."""
+        return tuple(
+            f"{run}/{entry.name}"
+            for run, record in reversed(self.records.items())
+            for entry in record.parts
+            if entry.kind in {"Values", "Labels"} and entry.section in {section, ""}
+        )
+
+    def series(self, name: str, section: str, index: pd.Index[Any]) -> pd.Series[Any]:
+        """One of `columns` at the observations."""
+        import pandas as pd
+
+        run, _, value = name.partition("/")
+        part = self.part(run, value, section)
+        if isinstance(part, Labels):
+            categories = pd.Index(part.categories, dtype=object)
+            codes = pd.Categorical.from_codes(part.codes.tolist(), categories)
+            return pd.Series(codes, index=index, name=name)
+        if isinstance(part, Values):
+            return pd.Series(part.values, index=index, name=name)
+        raise StmlError("This value is not one per observation", where=name)
 
     def regions(self) -> tuple[Region, ...]:
         """What the user drew, in reference pixels."""
