@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_stml.analyses._threads import limits
 from napari_stml.core.params import LiveParams, param
 from napari_stml.core.results import Graph, Labels, Matrix, Result, Table
 from napari_stml.methods.clusters import judging, leiden, mixtures, naming
@@ -55,6 +56,7 @@ class ClusterLive:
             links = result.part(LINKS, self._section)
             assert isinstance(links, Graph)
             self._graph = leiden.Communities(links.matrix[self._rows][:, self._rows])
+        self._limit = limits(inputs.threads)
         self._known: dict[float, NDArray[np.int32]] = {}
 
     def grid(self) -> tuple[LiveParams, ...]:
@@ -94,6 +96,7 @@ class ClusterLive:
                 codes = self._graph.at(position, self._seed)
             else:
                 kind: Kind = "mixture" if self._method == "mixture" else "k-means"
-                codes = mixtures.at_once(self._points, params.clusters, self._seed, kind)
+                with self._limit():
+                    codes = mixtures.at_once(self._points, params.clusters, self._seed, kind)
             self._known[position] = naming.in_step(codes, self._base[self._rows])
         return self._known[position]

@@ -17,6 +17,7 @@ from napari_stml.analyses._inside import inside
 from napari_stml.analyses._progress import at, span
 from napari_stml.analyses._reduce import reduced
 from napari_stml.analyses._table_choice import FromTable
+from napari_stml.analyses._threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import Embedding
@@ -102,6 +103,7 @@ class Clusters:
             return {"embedding": Embedding(params.embedding, params.table or None)}
         return {"expression": params.expression("log")}
 
+    @limited
     def run(self, inputs: Inputs, params: ClustersParams) -> Steps:
         section = inputs.one
         yield at(0, "reading")

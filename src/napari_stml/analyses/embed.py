@@ -14,6 +14,7 @@ from napari_stml.analyses._inside import inside
 from napari_stml.analyses._progress import at, span
 from napari_stml.analyses._reduce import reduced
 from napari_stml.analyses._table_choice import FromTable
+from napari_stml.analyses._threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis, Chart
 from napari_stml.core.errors import StmlError
@@ -93,6 +94,7 @@ class Embed:
         counts = params.values == "counts"
         return {"expression": params.expression("counts" if counts else "as stored")}
 
+    @limited
     def run(self, inputs: Inputs, params: EmbedParams) -> Steps:
         section = inputs.one.section
         spots = inside(inputs.one, least=3)

@@ -11,6 +11,7 @@ from napari_stml.analyses._charts import boxes, five_numbers, table_of
 from napari_stml.analyses._inside import inside
 from napari_stml.analyses._progress import at, span
 from napari_stml.analyses._table_choice import FromTable
+from napari_stml.analyses._threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis, Chart, Link
 from napari_stml.core.errors import StmlError
@@ -98,6 +99,7 @@ class Markers:
             "groups": Column(params.column, params.table or None),
         }
 
+    @limited
     def run(self, inputs: Inputs, params: MarkersParams) -> Steps:
         section = inputs.one
         spots = inside(section, least=4)

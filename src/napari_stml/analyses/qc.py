@@ -15,6 +15,7 @@ from napari_stml.core.charts import Axis
 from napari_stml.core.params import param
 from napari_stml.core.results import GeneValues, Result
 from napari_stml.methods.expression import quality
+from napari_stml.methods.expression.normalise import row_totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +81,7 @@ class Qc:
         spots = inside(inputs.one)
         yield at(0, "reading counts")
         counts, genes = spots.expression("counts", counts=True)
-        total = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+        total = row_totals(counts)
         number = np.diff(counts.indptr).astype(np.float64)
         mito_genes = quality.named(genes, params.mitochondrial)
         ribo_genes = quality.named(genes, params.ribosomal)
@@ -95,7 +96,7 @@ class Qc:
         seen = np.bincount(counts.indices, minlength=len(genes))
         good = seen >= params.least_spots
         per_gene = np.column_stack(
-            [seen, 100 * seen / len(spots), np.asarray(counts.sum(axis=0)).ravel(), good]
+            [seen, 100 * seen / len(spots), np.bincount(counts.indices, counts.data, minlength=len(genes)), good]
         )
         yield at(90, "charts")
         notes = (

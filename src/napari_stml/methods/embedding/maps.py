@@ -32,7 +32,7 @@ def umap(
     embedding, _ = simplicial_set_embedding(
         data=scores, graph=links.tocoo(copy=True), n_components=2, initial_alpha=1.0, a=a, b=b,
         gamma=1.0, negative_sample_rate=5, n_epochs=500 if n <= 10_000 else 200,
-        init=_start(scores, 10.0), random_state=np.random.RandomState(seed),
+        init=_start(scores, 10.0, seed), random_state=np.random.RandomState(seed),
         metric="euclidean", metric_kwds={}, densmap=False, densmap_kwds={}, output_dens=False,
         parallel=False,
     )  # fmt: skip
@@ -44,14 +44,16 @@ def tsne(scores: NDArray[np.float64], *, perplexity: float, seed: int) -> NDArra
     from sklearn.manifold import TSNE
 
     model = TSNE(
-        perplexity=perplexity, init=_start(scores, 1e-4), random_state=seed, learning_rate="auto"
+        perplexity=perplexity, init=_start(scores, 1e-4, seed), random_state=seed, learning_rate="auto"
     )
     return np.asarray(model.fit_transform(scores), dtype=np.float32)
 
 
-def _start(scores: NDArray[np.float64], size: float) -> NDArray[np.float32]:
-    """Two components (the second one zero where there is one only), scaled to ``size``."""
-    first = np.zeros((len(scores), 2))
-    first[:, : scores.shape[1]] = scores[:, :2]
+def _start(scores: NDArray[np.float64], size: float, seed: int) -> NDArray[np.float32]:
+    """Two components scaled to ``size``; a little noise stands in for a missing second one."""
+    first = scores[:, :2]
+    if first.shape[1] < 2:
+        noise = np.random.default_rng(seed).normal(scale=1e-2 * first.std(), size=len(first))
+        first = np.column_stack([first, noise])
     largest = float(np.abs(first).max()) or 1.0
     return np.asarray(first / largest * size, dtype=np.float32)

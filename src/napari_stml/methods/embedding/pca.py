@@ -36,12 +36,13 @@ def components(
 ) -> Generator[float, None, Components]:
     """Centre (and scale to unit variance, clipped), then take the largest components.
 
-    Yields the fraction done. Fewer components than asked come back where there are no more.
+    Yields the fraction done. Fewer components than asked come back where there
+    are no more, none where nothing varies.
     """
     from scipy.linalg import eigh
 
     n, p = values.shape
-    mean, sd = _moments(values)
+    mean, sd, varies = _moments(values)
     if not scale:
         sd = np.ones(p)
     blocks = _Blocks(values, mean, sd, clip if scale else np.inf)
@@ -64,7 +65,7 @@ def components(
     weight, vectors = eigh(square, subset_by_index=[size - k, size - 1])
     yield 0.8
     weight, vectors = weight[::-1], vectors[:, ::-1]
-    kept = weight > NEGLIGIBLE * total
+    kept = (weight > NEGLIGIBLE * total) & varies.any()
     weight, vectors = weight[kept], vectors[:, kept]
     loadings = rows.T @ vectors / np.sqrt(weight) if rows is not None else vectors
     loadings = loadings * _signs(loadings)
@@ -94,16 +95,18 @@ class _Blocks:
             yield block - self.centre
 
 
-def _moments(values: csr_matrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and sd (n - 1) of the columns; a constant column gets sd 1."""
+def _moments(
+    values: csr_matrix,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Mean and sd (n - 1) of the columns; one that does not vary gets sd 1."""
     n = values.shape[0]
-    mean = np.asarray(values.sum(axis=0, dtype=np.float64)).ravel() / n
-    squares = values.astype(np.float64)
+    squares = values.astype(np.float64)  # scipy would sum in single precision
+    mean = np.asarray(squares.sum(axis=0)).ravel() / n
     squares.data **= 2
     of_squares = np.asarray(squares.sum(axis=0)).ravel() / n
     variance = np.maximum(of_squares - mean**2, 0) * n / max(n - 1, 1)
-    variance[variance <= 1e-12 * np.maximum(of_squares, 1e-300)] = 1.0
-    return mean, np.sqrt(variance)
+    varies = variance > 1e-12 * of_squares
+    return mean, np.sqrt(np.where(varies, variance, 1.0)), varies
 
 
 def _signs(loadings: NDArray[np.float64]) -> NDArray[np.float64]:

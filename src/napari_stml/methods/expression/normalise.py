@@ -18,9 +18,15 @@ if TYPE_CHECKING:
 Flavour = Literal["seurat", "cell_ranger"]
 
 
+def row_totals(values: csr_matrix) -> NDArray[np.float64]:
+    """Sum every row in double precision; scipy keeps the matrix's single one."""
+    ends = np.concatenate([[0.0], np.cumsum(values.data, dtype=np.float64)])
+    return np.diff(ends[values.indptr])
+
+
 def log_per_target(counts: csr_matrix, target: float) -> csr_matrix:
     """log1p of counts scaled to ``target`` per row (0: the median row); empty rows stay empty."""
-    total = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+    total = row_totals(counts)
     goal = target or float(np.median(total[total > 0]))
     factor = np.divide(goal, total, out=np.zeros_like(total), where=total > 0)
     scaled = counts.astype(np.float32, copy=True)
@@ -57,7 +63,7 @@ def variable_genes(
             f"Only {len(seen)} genes are seen in at least {least_spots} spots",
             do="lower the number of spots a gene must be seen in, or choose a wider scope",
         )  # fmt: skip
-    mean = np.asarray(log.mean(axis=0), dtype=np.float64).ravel()
+    mean = np.bincount(log.indices, log.data, minlength=log.shape[1]) / log.shape[0]
     found = VariableGenes(np.zeros(len(genes), dtype=bool), mean,
                           np.full(len(genes), np.nan), np.full(len(genes), np.nan))  # fmt: skip
     if len(seen) <= number:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_stml.methods.expression.normalise import row_totals
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
@@ -26,7 +28,7 @@ def named(genes: Sequence[str], prefixes: Sequence[str]) -> NDArray[np.bool_]:
 def share(counts: csr_matrix, genes: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Percent of each row's total in these genes; NaN where the row is empty."""
     part = np.asarray(counts @ genes.astype(np.float64)).ravel()
-    return _percent(part, np.asarray(counts.sum(axis=1), dtype=np.float64).ravel())
+    return _percent(part, row_totals(counts))
 
 
 def share_of_top(counts: csr_matrix, top: int) -> Generator[float, None, NDArray[np.float64]]:
@@ -40,7 +42,7 @@ def share_of_top(counts: csr_matrix, top: int) -> Generator[float, None, NDArray
         part[row] = values.sum(dtype=np.float64)
         if row % ROWS == ROWS - 1:
             yield row / n
-    return _percent(part, np.asarray(counts.sum(axis=1), dtype=np.float64).ravel())
+    return _percent(part, row_totals(counts))
 
 
 def deviation_limits(values: NDArray[Any], mads: float) -> tuple[float, float] | None:
