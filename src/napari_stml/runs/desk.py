@@ -138,6 +138,24 @@ def run_now(wish: Wish, on_progress: OnProgress | None = None) -> tuple[RunRecor
     return planned.publish(reference)
 
 
+def spec_of(record: RunRecord, section: Section) -> RunSpec:
+    """The spec under which a stored Run of one section is opened again, for its live update."""
+    shelf = section.shelf
+    scope = shelf.scope(record.id) if shelf is not None else Scope()
+    return RunSpec(
+        run_id=record.id,
+        analysis=record.analysis,
+        title=record.title,
+        params=record.params,
+        live=record.live,
+        parents=record.parents,
+        seed=record.seed,
+        threads=record.threads,
+        device=record.device,
+        sections=(_section_spec(section, scope, None),),
+    )
+
+
 def analysis_class(name: str) -> Any:
     """The class of a registered analysis."""
     from napari_stml.analyses import load_all
@@ -164,7 +182,7 @@ def _free_id(analysis: str, stores: Sequence[Any]) -> str:
     return f"{stem}-{max(numbers)}"
 
 
-def _section_spec(section: Section, scope: Scope, staging: Staging) -> SectionSpec:
+def _section_spec(section: Section, scope: Scope, staging: Staging | None) -> SectionSpec:
     path = section.path
     scale = section.um_per_px
     kept = section.kept
@@ -177,6 +195,6 @@ def _section_spec(section: Section, scope: Scope, staging: Staging) -> SectionSp
         polygons=tuple(p.hex() for p in scope.polygons),
         scope_title=scope.title,
         store=str(kept.store.path),
-        staging=str(staging.folder),
+        staging=str(staging.folder) if staging is not None else "",
         annotates=not kept.locally,
     )
