@@ -25,7 +25,7 @@ def test_expression_is_partly_predictable_from_the_picture(grown, sdata):
     # the same features say nothing when the spots are shuffled
     shuffled = np.random.default_rng(0).permutation(len(features))
     nothing = floors.ridge_correlations(features[shuffled], values, section.lattice.xy_um)
-    assert abs(nothing.mean()) < 0.03
+    assert abs(nothing.mean()) < 0.06
 
 
 def test_adjusted_rand_and_k_means():

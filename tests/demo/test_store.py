@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import shutil
 
 import numpy as np
@@ -70,7 +71,7 @@ def test_cells_of_the_picture_are_dark_where_they_are_said_to_be(sdata):
 
 def test_levels_are_halves(sdata):
     levels = [sdata.images["section1_he"][f"scale{i}"]["image"] for i in range(5)]
-    for fine, coarse in zip(levels, levels[1:], strict=False):
+    for fine, coarse in itertools.pairwise(levels):
         assert fine.shape[1] == 2 * coarse.shape[1]
     fine, coarse = (level.to_numpy()[0].astype(float) for level in levels[2:4])
     halved = fine.reshape(coarse.shape[0], 2, coarse.shape[1], 2).mean(axis=(1, 3))

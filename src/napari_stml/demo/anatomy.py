@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from napari_stml.demo.fibres import Fibres
-from napari_stml.demo.fields import FloatArray
 from napari_stml.demo.layout import ADIPOSE, GLAND, IMMUNE, NEST_LEVEL, STROMA, TUMOUR, Layout
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_stml.demo.fields import FloatArray
+
 CELL_TYPES = (
-    "tumour", "epithelial", "fibroblast", "endothelial", "T_cell", "B_cell", "macrophage",
+    "tumour",
+    "epithelial",
+    "fibroblast",
+    "endothelial",
+    "T_cell",
+    "B_cell",
+    "macrophage",
     "adipocyte",
 )
 (TUMOUR_CELL, EPITHELIAL, FIBROBLAST, ENDOTHELIAL, T_CELL, B_CELL, MACROPHAGE, ADIPOCYTE) = range(8)
@@ -64,7 +74,10 @@ class Cells:
 
     def take(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> Cells:
         return Cells(
-            self.xy_um[index], self.cell_type[index], self.axes_um[index], self.angle[index],
+            self.xy_um[index],
+            self.cell_type[index],
+            self.axes_um[index],
+            self.angle[index],
             self.pyknotic[index],
         )
 
@@ -111,8 +124,13 @@ def _jittered(
 
 
 def _place_rings(
-    rng: np.random.Generator, layout: Layout, domain: int, spacing_um: float,
-    radius_um: tuple[float, float], wall_um: tuple[float, float], wobble: float,
+    rng: np.random.Generator,
+    layout: Layout,
+    domain: int,
+    spacing_um: float,
+    radius_um: tuple[float, float],
+    wall_um: tuple[float, float],
+    wobble: float,
 ) -> Rings:
     xy = _jittered(rng, layout, spacing_um, 0.14)
     xy = xy[layout.weights_at(xy)[:, domain] > 0.75]
@@ -123,8 +141,10 @@ def _place_rings(
     wall = np.minimum(rng.uniform(*wall_um, n), radius * 0.6)
     shape = np.stack(
         [
-            rng.uniform(0, wobble, n), rng.uniform(0, 2 * np.pi, n),
-            rng.uniform(0, 0.6 * wobble, n), rng.uniform(0, 2 * np.pi, n),
+            rng.uniform(0, wobble, n),
+            rng.uniform(0, 2 * np.pi, n),
+            rng.uniform(0, 0.6 * wobble, n),
+            rng.uniform(0, 2 * np.pi, n),
         ],
         axis=1,
     )
@@ -200,7 +220,10 @@ def _wall_cells(
     xy = rings.xy_um[ring] + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     flat = depth == 1.0 or kind == ENDOTHELIAL
     cells = _shaped(
-        rng, xy, np.full(len(xy), kind), angle + (np.pi / 2 if flat else 0.0),
+        rng,
+        xy,
+        np.full(len(xy), kind),
+        angle + (np.pi / 2 if flat else 0.0),
         np.zeros(len(xy), dtype=np.bool_),
     )
     axes = cells.axes_um * ([1.15, 0.42] if flat and kind == EPITHELIAL else [1.0, 1.0])
@@ -239,7 +262,10 @@ _NUCLEUS = np.array(
 
 
 def _shaped(
-    rng: np.random.Generator, xy: FloatArray, kind: NDArray[np.intp], along: FloatArray,
+    rng: np.random.Generator,
+    xy: FloatArray,
+    kind: NDArray[np.intp],
+    along: FloatArray,
     pyknotic: NDArray[np.bool_],
 ) -> Cells:
     """Give each cell its nucleus; spindle nuclei lie ``along``, round ones anyhow."""

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from napari_stml.demo import genes
 from napari_stml.demo.anatomy import CELL_TYPES
-from napari_stml.demo.fields import FloatArray
-from napari_stml.demo.lattice import Lattice
 from napari_stml.demo.truth import N_MODULES, Truth
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_stml.demo.fields import FloatArray
+    from napari_stml.demo.lattice import Lattice
 
 _RNA_CONTENT = np.array([1.6, 1.3, 0.9, 0.8, 0.6, 0.6, 1.1, 0.8])
 _MEDIAN_DEPTH = 2400.0
 _SPILLOVER = 0.28
 _MODULE_GENES = 12
+_CLEAR_MARKERS = 3
+"""The first markers of each type are strong enough to be seen on the tissue, gene by gene."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,8 @@ class Programs:
         for k, kind in enumerate(CELL_TYPES):
             marker = [index[g] for g in genes.MARKERS[kind]]
             effect[k, marker] += rng.normal(1.65, 0.45, len(marker))
+            effect[k, marker[:_CLEAR_MARKERS]] += 1.0
+            base[marker[:_CLEAR_MARKERS]] += 0.7
             others = rng.choice(np.flatnonzero(~house[named:]) + named, 70, replace=False)
             effect[k, others] += rng.normal(0.6, 0.35, len(others))
         by_type = np.exp(base + effect)
@@ -100,7 +108,7 @@ def rna_counts(
         + programs.module[truth.module]
         + truth.region[:, None] * programs.region
     )
-    mean = share * np.exp(log_gain + rng.normal(0, batch, share.shape[1]))
+    mean: FloatArray = share * np.exp(log_gain + rng.normal(0, batch, share.shape[1]))
     mean = _spill(mean, lattice)
     depth = np.exp(rng.normal(np.log(_MEDIAN_DEPTH), 0.45, len(mean)))
     mean *= (depth * np.exp(-0.6 * batch))[:, None]

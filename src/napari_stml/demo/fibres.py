@@ -55,8 +55,9 @@ class Fibres:
         angle = np.zeros(len(xy_um))
         for k, (turn, wave) in enumerate(zip(self.turn, self.waves, strict=True)):
             here = best == k
-            p = xy_um[here]
-            dx = np.sin(turn) + _WAVE_UM * (wave.at(p + [1.0, 0.0]) - wave.at(p - [1.0, 0.0])) / 2
-            dy = -np.cos(turn) + _WAVE_UM * (wave.at(p + [0.0, 1.0]) - wave.at(p - [0.0, 1.0])) / 2
+            p: FloatArray = xy_um[here]
+            right, down = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+            dx = np.sin(turn) + _WAVE_UM * (wave.at(p + right) - wave.at(p - right)) / 2
+            dy = -np.cos(turn) + _WAVE_UM * (wave.at(p + down) - wave.at(p - down)) / 2
             angle[here] = np.arctan2(-dx, dy)
         return angle

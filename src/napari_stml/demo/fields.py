@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-FloatArray = NDArray[np.float64]
-Plane = NDArray[np.float32]
+FloatArray = NDArray[np.floating[Any]]
+Plane = NDArray[np.floating[Any]]
+"""Values per pixel, float32 throughout."""
 
 _SPLINE_STD = 0.479
 """Standard deviation of a cubic B-spline field with unit normal coefficients."""

@@ -7,15 +7,19 @@ scipy only and use no random state beyond their own seed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
 from napari_stml.demo import genes
-from napari_stml.demo.fields import FloatArray
 from napari_stml.demo.lattice import PITCH_UM
 from napari_stml.demo.layout import DOMAINS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_stml.demo.fields import FloatArray
 
 N_HVG = 2000
 N_PCS = 20
@@ -37,7 +41,7 @@ class Floors:
 def log_normalised(counts: sparse.csr_matrix) -> FloatArray:
     """log1p of counts per 10,000, dense."""
     dense = counts.toarray().astype(np.float64)
-    return np.log1p(dense * (1e4 / np.maximum(dense.sum(axis=1, keepdims=True), 1)))
+    return np.asarray(np.log1p(dense * (1e4 / np.maximum(dense.sum(axis=1, keepdims=True), 1))))
 
 
 def principal_components(values: FloatArray, count: int = N_PCS) -> FloatArray:
@@ -46,7 +50,7 @@ def principal_components(values: FloatArray, count: int = N_PCS) -> FloatArray:
     top = np.argsort(-spread, kind="stable")[:N_HVG]
     z = values[:, top] - values[:, top].mean(axis=0)
     z = np.clip(z / (values[:, top].std(axis=0) + 1e-9), -10, 10)
-    eigenvalues, vectors = np.linalg.eigh(z.T @ z)
+    _eigenvalues, vectors = np.linalg.eigh(z.T @ z)
     return np.asarray(z @ vectors[:, ::-1][:, :count])
 
 
@@ -87,7 +91,7 @@ def k_means(points: FloatArray, k: int, seed: int = 0, starts: int = 10) -> NDAr
 
 def _squared(points: FloatArray, centres: FloatArray) -> FloatArray:
     d = (points**2).sum(axis=1)[:, None] - 2 * points @ centres.T + (centres**2).sum(axis=1)
-    return np.maximum(d, 0.0)
+    return np.asarray(np.maximum(d, 0.0))
 
 
 def adjusted_rand(a: NDArray[np.integer], b: NDArray[np.integer]) -> float:
@@ -121,11 +125,15 @@ def image_features(picture: NDArray[np.uint8], xy_px: FloatArray, um_per_px: flo
     grey = density.mean(axis=2)
     gy, gx = np.gradient(grey)
     planes = [density[..., c] for c in range(3)]
-    planes += [density[..., 0] - density[..., 1], np.hypot(gx, gy), (grey > 0.75).astype(np.float32)]
+    planes += [
+        density[..., 0] - density[..., 1],
+        np.hypot(gx, gy),
+        (grey > 0.75).astype(np.float32),
+    ]
     columns = []
     at = np.floor(xy_px[:, ::-1]).astype(np.intp).T
     for side_um in TILE_UM:
-        side = int(round(side_um / um_per_px))
+        side = round(side_um / um_per_px)
         for plane in planes:
             mean = ndimage.uniform_filter(plane, side)[at[0], at[1]]
             square = ndimage.uniform_filter(plane * plane, side)[at[0], at[1]]

@@ -7,11 +7,14 @@ trait's is spread evenly over all SNPs, so its chi-squares are inflated but tell
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_stml.demo.fields import FloatArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_stml.demo.fields import FloatArray
 
 N_CHROMOSOMES = 2
 N_PANEL = 180
@@ -181,7 +184,9 @@ def _z_scores(
     return np.concatenate(out)
 
 
-def ld_sums(panel: Panel, chromosome: int, kept: NDArray[np.bool_], columns: FloatArray) -> FloatArray:
+def ld_sums(
+    panel: Panel, chromosome: int, kept: NDArray[np.bool_], columns: FloatArray
+) -> FloatArray:
     """Sum of adjusted r^2 within 1 cM times ``columns`` (SNPs of the chromosome, k).
 
     ``kept`` chooses, among these SNPs, those that are summed over.

@@ -79,7 +79,9 @@ def _write_plink(panel: Panel, chromosome: int, root: Path) -> None:
     with open(f"{root}.{chromosome}.bim", "w", encoding="ascii", newline="\n") as f:
         for i in here:
             a1, a2 = panel.alleles[i]
-            f.write(f"{chromosome}\t{panel.name[i]}\t{panel.cm[i]:.6f}\t{panel.bp[i]}\t{a1}\t{a2}\n")
+            f.write(
+                f"{chromosome}\t{panel.name[i]}\t{panel.cm[i]:.6f}\t{panel.bp[i]}\t{a1}\t{a2}\n"
+            )
     people = panel.genotypes.shape[1]
     with open(f"{root}.{chromosome}.fam", "w", encoding="ascii", newline="\n") as f:
         f.writelines(f"P{i:03d} P{i:03d} 0 0 {1 + i % 2} -9\n" for i in range(people))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from napari_stml.demo.fields import FloatArray
-from napari_stml.demo.layout import Layout
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_stml.demo.fields import FloatArray
+    from napari_stml.demo.layout import Layout
 
 SPOT_UM = 55.0
 PITCH_UM = 100.0

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_stml.demo.fields import Field, FloatArray, GridMap
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DOMAINS = ("tumour", "stroma", "gland", "immune", "adipose")
 TUMOUR, STROMA, GLAND, IMMUNE, ADIPOSE = range(5)
@@ -58,9 +61,7 @@ class Layout:
 NEST_LEVEL = -0.55
 
 
-def plan(
-    rng: np.random.Generator, width_um: float, height_um: float, tissue_um2: float
-) -> Layout:
+def plan(rng: np.random.Generator, width_um: float, height_um: float, tissue_um2: float) -> Layout:
     """Draw a tissue of the given area and divide it into the five domains."""
     shape = (int(np.ceil(height_um / STEP_UM)), int(np.ceil(width_um / STEP_UM)))
     ys = (np.arange(shape[0]) + 0.5) * STEP_UM
@@ -92,13 +93,21 @@ def plan(
 
 
 def _outline(
-    noise: Noise, ys: FloatArray, xs: FloatArray, width_um: float, height_um: float,
-    tissue_um2: float, scale: float,
+    noise: Noise,
+    ys: FloatArray,
+    xs: FloatArray,
+    width_um: float,
+    height_um: float,
+    tissue_um2: float,
+    scale: float,
 ) -> NDArray[np.bool_]:
     dy = (ys[:, None] - height_um / 2) / height_um
     dx = (xs[None, :] - width_um / 2) / width_um
     bump = (
-        1.0 - 9.0 * (dx**2 + dy**2) + 0.45 * noise(1300 * scale) + 0.12 * noise(420 * scale)
+        1.0
+        - 9.0 * (dx**2 + dy**2)
+        + 0.45 * noise(1300 * scale)
+        + 0.12 * noise(420 * scale)
         + 0.035 * noise(110)
     )
     border = np.minimum(0.5 - np.abs(dx), 0.5 - np.abs(dy))
@@ -147,5 +156,7 @@ def _domains(noise: Noise, tissue: NDArray[np.bool_], scale: float) -> NDArray[n
         chosen = height >= level
         domain[chosen] = d
         free &= ~chosen
-    soft = np.stack([ndimage.gaussian_filter((domain == d).astype(np.float32), 4) for d in range(5)])
+    soft = np.stack(
+        [ndimage.gaussian_filter((domain == d).astype(np.float32), 4) for d in range(5)]
+    )
     return np.asarray(np.argmax(soft, axis=0), dtype=np.int8)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +16,9 @@ from napari_stml.demo import genes, gwas, gwas_files, store
 from napari_stml.demo.gwas_files import GwasPaths
 from napari_stml.demo.layout import DOMAINS, IMMUNE
 from napari_stml.demo.section import Tissue, domain_genes, sections
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEMO_VERSION = 1
 """Any change of what is drawn is a new version, whose floors are measured anew."""
@@ -62,7 +64,9 @@ def make_demo(
     tell(0.0, "Growing the tissue")
     programs, tissues = sections(seed)
     tell(0.15, "Simulating the GWAS")
-    study = _study(seed, programs.names, domain_genes(programs, tissues[0], GWAS_DOMAIN, _GWAS_GENES))
+    study = _study(
+        seed, programs.names, domain_genes(programs, tissues[0], GWAS_DOMAIN, _GWAS_GENES)
+    )
     paths.folder.mkdir(parents=True, exist_ok=True)
     gwas_files.write(study, paths.gwas.folder)
     paths.pathways.write_text(_gmt(seed, programs.names), encoding="utf-8")
@@ -112,7 +116,11 @@ def _gmt(seed: int, names: tuple[str, ...]) -> str:
 
 
 def _write_store(
-    target: Path, seed: int, names: tuple[str, ...], tissues: tuple[Tissue, ...], study: gwas.Gwas,
+    target: Path,
+    seed: int,
+    names: tuple[str, ...],
+    tissues: tuple[Tissue, ...],
+    study: gwas.Gwas,
     tell: _Teller,
 ) -> None:
     import anndata as ad

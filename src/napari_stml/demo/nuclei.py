@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_stml.demo.anatomy import (
     B_CELL,
@@ -13,7 +14,11 @@ from napari_stml.demo.anatomy import (
     TUMOUR_CELL,
     Cells,
 )
-from napari_stml.demo.fields import FloatArray, Plane
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_stml.demo.fields import FloatArray, Plane
 
 _DARKNESS = np.array([0.80, 0.88, 0.86, 0.86, 1.22, 1.12, 0.72, 0.82])
 _BUDGET = 2_000_000
@@ -26,7 +31,10 @@ def reach_um(cells: Cells) -> float:
 
 
 def draw(
-    cells: Cells, origin_um: tuple[float, float], shape: tuple[int, int], um_per_px: float,
+    cells: Cells,
+    origin_um: tuple[float, float],
+    shape: tuple[int, int],
+    um_per_px: float,
     chromatin: Plane,
 ) -> tuple[Plane, Plane]:
     """Haematoxylin of the nuclei and the share of each pixel that is nucleus.
@@ -47,11 +55,17 @@ def draw(
 
 
 def _draw_patches(
-    cells: Cells, origin_um: tuple[float, float], half: int, um_per_px: float, chromatin: Plane,
-    stain: Plane, cover: Plane,
+    cells: Cells,
+    origin_um: tuple[float, float],
+    half: int,
+    um_per_px: float,
+    chromatin: Plane,
+    stain: Plane,
+    cover: Plane,
 ) -> None:
     centre = (cells.xy_um - np.array(origin_um)) / um_per_px
     corner = np.floor(centre).astype(np.int64)
+    tile_x, tile_y = (int(round(v / um_per_px)) for v in origin_um)
     offset = np.arange(-half, half + 1)
     cols = corner[:, 0, None, None] + offset[None, None, :]
     rows = corner[:, 1, None, None] + offset[None, :, None]
@@ -60,7 +74,7 @@ def _draw_patches(
     q, u, v = _ellipse(cells, dx, dy)
     edge = np.float32(um_per_px) / cells.axes_um.min(axis=1).astype(np.float32)[:, None, None]
     inside = np.clip((1 - q) / (1.1 * edge) + 0.5, 0, 1)
-    amount = _chromatin(cells, q, u, v, rows, cols, chromatin) * inside
+    amount = _chromatin(cells, q, u, v, rows + tile_y, cols + tile_x, chromatin) * inside
     rows, cols = np.broadcast_arrays(rows, cols)
     height, width = stain.shape
     drawn = (inside > 0.02) & (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
@@ -91,7 +105,12 @@ def _own(cells: Cells, factor: float) -> Plane:
 
 
 def _chromatin(
-    cells: Cells, q: Plane, u: Plane, v: Plane, rows: NDArray[np.int64], cols: NDArray[np.int64],
+    cells: Cells,
+    q: Plane,
+    u: Plane,
+    v: Plane,
+    rows: NDArray[np.int64],
+    cols: NDArray[np.int64],
     chromatin: Plane,
 ) -> Plane:
     size = chromatin.shape[0]
@@ -114,4 +133,5 @@ def _chromatin(
 
 def in_window(cells: Cells, low: FloatArray, high: FloatArray) -> Cells:
     """Cells whose centre lies in a window (x, y) of micrometres."""
-    return cells.take(((cells.xy_um >= low) & (cells.xy_um < high)).all(axis=1))
+    inside = (cells.xy_um >= low) & (cells.xy_um < high)
+    return cells.take(np.flatnonzero(inside.all(axis=1)))

@@ -6,9 +6,9 @@ Stains add up as optical densities (Beer-Lambert): I = white * exp(-sum of amoun
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,13 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from napari_stml.demo import nuclei
-from napari_stml.demo.anatomy import Anatomy, Rings
 from napari_stml.demo.fields import Field, FloatArray, Plane, smoothstep, texture
 from napari_stml.demo.layout import ADIPOSE, GLAND, IMMUNE, NEST_LEVEL, STROMA, TUMOUR, Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_stml.demo.anatomy import Anatomy, Rings
 
 RGB = NDArray[np.uint8]
 
@@ -85,8 +89,8 @@ class Scene:
     @property
     def shape(self) -> tuple[int, int]:
         return (
-            int(round(self.layout.height_um / self.um_per_px)),
-            int(round(self.layout.width_um / self.um_per_px)),
+            round(self.layout.height_um / self.um_per_px),
+            round(self.layout.width_um / self.um_per_px),
         )
 
 
@@ -193,8 +197,10 @@ def _stains(scene: Scene, ys: FloatArray, xs: FloatArray) -> tuple[Plane, Plane,
     gap = smoothstep(-np.abs(nest - 0.45), -0.25, -0.05) * 0.75  # shrinkage around nests
     solid = nest * cytoplasm + (1 - nest) * collagen
     e = (
-        weights[TUMOUR] * solid * (1 - gap) + weights[STROMA] * collagen
-        + weights[GLAND] * loose + weights[IMMUNE] * (0.24 + 0.04 * fine + 0.03 * relief)
+        weights[TUMOUR] * solid * (1 - gap)
+        + weights[STROMA] * collagen
+        + weights[GLAND] * loose
+        + weights[IMMUNE] * (0.24 + 0.04 * fine + 0.03 * relief)
     )
     h = weights[TUMOUR] * nest * basophilia + weights[IMMUNE] * (0.16 + 0.02 * fine)
     h += 0.03 * (weights[STROMA] + weights[GLAND])
@@ -219,14 +225,13 @@ def _wrapped(plane: Plane, ys: FloatArray, xs: FloatArray, um_per_px: float) -> 
     size = plane.shape[0]
     rows = np.floor(ys / um_per_px).astype(np.int64) % size
     cols = np.floor(xs / um_per_px).astype(np.int64) % size
-    return plane[rows[:, None], cols[None, :]]
+    return np.asarray(plane[rows[:, None], cols[None, :]])
 
 
 def _fat(
     vacuoles_um: FloatArray, wanted: NDArray[np.bool_], ys: FloatArray, xs: FloatArray
 ) -> Plane:
     """Eosin of the thin walls between vacuoles: where two centres are equally near."""
-    out = np.zeros(wanted.shape, dtype=np.float32)
     coarse_y, coarse_x = ys[::2], xs[::2]
     mask = wanted[::2, ::2]
     rows, cols = np.nonzero(mask)
@@ -236,9 +241,9 @@ def _fat(
     wall = 0.40 * (1 - smoothstep(d2 - d1, 1.4, 3.6))
     wall = np.maximum(wall, 0.30 * (1 - smoothstep(d3 - d1, 5.0, 9.5)))  # gussets
     wall = np.maximum(wall, 0.34 * smoothstep(d1, 44.0, 52.0))
-    half = np.zeros(mask.shape, dtype=np.float32)
+    half: NDArray[np.float32] = np.zeros(mask.shape, dtype=np.float32)
     half[rows, cols] = wall
-    full = half.repeat(2, axis=0).repeat(2, axis=1)[: out.shape[0], : out.shape[1]]
+    full: Plane = half.repeat(2, axis=0).repeat(2, axis=1)[: wanted.shape[0], : wanted.shape[1]]
     return np.asarray(ndimage.uniform_filter(full, 3), dtype=np.float32)
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
 
 from napari_stml.demo import anatomy, expression, lattice, layout, render, truth
-from napari_stml.demo.anatomy import Cells
 from napari_stml.demo.expression import Programs
-from napari_stml.demo.lattice import Lattice
-from napari_stml.demo.truth import Truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from napari_stml.demo.anatomy import Cells
+    from napari_stml.demo.lattice import Lattice
+    from napari_stml.demo.truth import Truth
 
 
 @dataclass(frozen=True)

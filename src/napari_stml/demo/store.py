@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_stml.demo import genes
 from napari_stml.demo.anatomy import CELL_TYPES
 from napari_stml.demo.lattice import SPOT_UM
 from napari_stml.demo.render import RGB, quantised
-from napari_stml.demo.section import Tissue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import anndata as ad
     import pandas as pd
+    from numpy.typing import NDArray
+
+    from napari_stml.demo.fields import FloatArray
+    from napari_stml.demo.section import Tissue
 
 CHUNK_PX = 512
 _SMALLEST_LEVEL_PX = 600
@@ -55,14 +58,13 @@ def elements(
 
 def _image(picture: RGB, system: str) -> Any:
     """A multiscale image in spatialdata's form that holds our own levels, not its means."""
-    import dask.array as da
+    import dask.array
     from spatialdata.models import Image2DModel
     from spatialdata.transformations import Identity
 
+    from_array: Any = dask.array.from_array
     levels = [
-        da.from_array(
-            np.ascontiguousarray(level.transpose(2, 0, 1)), chunks=(3, CHUNK_PX, CHUNK_PX)
-        )
+        from_array(np.ascontiguousarray(level.transpose(2, 0, 1)), chunks=(3, CHUNK_PX, CHUNK_PX))
         for level in pyramid(picture)
     ]
     image = Image2DModel.parse(
@@ -74,7 +76,7 @@ def _image(picture: RGB, system: str) -> Any:
     return image
 
 
-def _px(tissue: Tissue, xy_um: NDArray[np.float64]) -> NDArray[np.float64]:
+def _px(tissue: Tissue, xy_um: FloatArray) -> FloatArray:
     return xy_um / tissue.spec.um_per_px
 
 
@@ -99,7 +101,7 @@ def _cells(tissue: Tissue) -> Any:
 
     cells = tissue.cells
     px = _px(tissue, cells.xy_um).astype(np.float32)
-    kinds = pd.Categorical.from_codes(cells.cell_type, list(CELL_TYPES))
+    kinds = pd.Categorical(np.array(CELL_TYPES, dtype=object)[cells.cell_type])
     frame = pd.DataFrame({"x": px[:, 0], "y": px[:, 1], "cell_type": kinds})
     return PointsModel.parse(
         frame, coordinates={"x": "x", "y": "y"}, feature_key="cell_type",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import cKDTree
 
 from napari_stml.demo.anatomy import ADIPOCYTE, CELL_TYPES, Cells
 from napari_stml.demo.fields import Field, FloatArray
-from napari_stml.demo.lattice import Lattice
 from napari_stml.demo.layout import ADIPOSE, DOMAINS, GLAND, IMMUNE, STROMA, TUMOUR, Layout
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_stml.demo.lattice import Lattice
 
 NICHES = ("tumour core", "tumour edge", "stroma", "gland", "lymphoid", "adipose")
 N_MODULES = 6
@@ -42,9 +46,7 @@ class Truth:
         return np.array(NICHES, dtype=object)[self.niche]
 
 
-def observe(
-    rng: np.random.Generator, layout: Layout, cells: Cells, lattice: Lattice
-) -> Truth:
+def observe(rng: np.random.Generator, layout: Layout, cells: Cells, lattice: Lattice) -> Truth:
     """Read the truth off the drawn tissue."""
     xy = lattice.xy_um
     weights = layout.weights_at(xy)
