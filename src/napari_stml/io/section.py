@@ -146,6 +146,13 @@ class Section:
         own = dict.fromkeys(c for t in self._searched(table) for c in t.columns)
         return (*own, *self.run_values()) if table is None else tuple(own)
 
+    def is_category(self, name: str) -> bool:
+        """Whether a column (or a Run's value) holds categories rather than numbers."""
+        if self.shelf is not None and name in self.run_values():
+            run, _, value = name.partition("/")
+            return any(e.name == value and e.kind == "Labels" for e in self.shelf.records[run].parts)
+        return any(t.is_category(name) for t in self.tables.values() if name in t.columns)
+
     def run_values(self) -> tuple[str, ...]:
         """List the values per observation of stored Runs as ``<run id>/<name>``, newest first."""
         return self.shelf.columns(self.name) if self.shelf is not None else ()

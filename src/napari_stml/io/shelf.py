@@ -11,6 +11,7 @@ from napari_stml.core.errors import StmlError
 from napari_stml.core.inputs import Region
 from napari_stml.core.results import Labels, Values
 from napari_stml.core.run_record import RunRecord
+from napari_stml.core.scope import Scope
 from napari_stml.io.run_parts import read_part
 
 if TYPE_CHECKING:
@@ -53,11 +54,26 @@ class Shelf:
             do=f"it has {', '.join(e.name for e in record.parts)}",
         )  # fmt: skip
 
+    def scope(self, run: str) -> Scope:
+        """The scope of a stored Run, members included."""
+        record = self.records[run]
+        kept = record.scope
+        polygons = tuple(bytes.fromhex(p) for p in kept.get("polygons", ()))
+        if kept.get("members") is None:
+            return Scope(kept.get("kind", "section"), None, polygons, kept.get("title", ""))
+        import anndata as ad
+        import zarr
+
+        path = self.store / "tables" / f"stml.{run}" / "obs"
+        obs = ad.io.read_elem(zarr.open_group(path, mode="r", use_consolidated=False))
+        members = tuple(map(str, obs.index[obs["in_scope"].to_numpy(dtype=bool)]))
+        return Scope(kept["kind"], members, polygons, kept.get("title", ""))
+
     def columns(self, section: str) -> tuple[str, ...]:
         """Values and labels per observation as ``<run id>/<name>``, newest Run first."""
         return tuple(
             f"{run}/{entry.name}"
-            for run, record in reversed(self.records.items())
+            for run, record in reversed(list(self.records.items()))
             for entry in record.parts
             if entry.kind in {"Values", "Labels"} and entry.section in {section, ""}
         )

@@ -92,6 +92,16 @@ class SectionView:
     ) -> Shown:
         """Colour the spots by a column or a gene and say so in the legend."""
         values = self.section.values(name, table=table)
+        return self.colour_by_values(name, values, colour_map, colour_limits)
+
+    def colour_by_values(
+        self,
+        name: str,
+        values: Any,
+        colour_map: str = "viridis",
+        colour_limits: tuple[float, float] | None = None,
+    ) -> Shown:
+        """Colour by a series in the order of the observations, stored or not (a live update)."""
         layer = self.spots()
         if isinstance(getattr(values, "dtype", None), _categorical()):
             shown = self._by_category(layer, name, values)

@@ -1,4 +1,4 @@
-"""The one dock: head, pages, and the wishes they emit carried to the viewer."""
+"""The one dock: head, pages, foot, and the wishes they emit carried to viewer and workers."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 from superqt.utils import create_worker
 
 from napari_stml.core.errors import StmlError
+from napari_stml.runs.desk import analyses
 from napari_stml.viewer.element_layer import read_points
 from napari_stml.viewer.state import state_of
+from napari_stml.widgets.analysis_page import AnalysisPage
+from napari_stml.widgets.answers import answers_of
+from napari_stml.widgets.foot import Foot
 from napari_stml.widgets.head import Head
 from napari_stml.widgets.look import Look
+from napari_stml.widgets.rail import Rail
+from napari_stml.widgets.run_control import RunControl
+from napari_stml.widgets.run_wishes import RunWishes
+from napari_stml.widgets.runs_page import RunsPage
+from napari_stml.widgets.scope_picker import ScopePicker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -22,32 +31,52 @@ if TYPE_CHECKING:
     import napari.viewer
     from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 
+    from napari_stml.core.params import Params
     from napari_stml.io.section import Section
+    from napari_stml.runs.desk import PlannedRun
 
 log = logging.getLogger(__name__)
 
+LOOK, RUNS = "Look", "Runs"
+TABS = {
+    "prepare": ("Prepare", "Quality control, normalising, cell types, clusters, markers"),
+    "slide": ("Slide", "Tissue, tiles, features, attention"),
+    "predict": ("Predict", "Expression from morphology"),
+    "niches": ("Niches", "Who lives next to whom"),
+    "spacon": ("SpaCon", "Space and connectivity"),
+    "gwas": ("GWAS", "Traits on the tissue"),
+    "regions": ("Regions", "Draw, compare, learn from strokes"),
+}
+
 
 class StmlDock(QWidget):
-    """Opens sections off the main thread and shows them; at home at 350 px."""
+    """Opens sections off the main thread, shows them, runs analyses; at home at 350 px."""
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+    def __init__(self, viewer: napari.viewer.Viewer, control: RunControl | None = None) -> None:
         super().__init__()
         self.viewer = viewer
         self.state = state_of(viewer)
-        self.head = Head()
-        self.look = Look()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.head)
-        layout.addWidget(self.look, 1)
-        self.setMinimumWidth(320)
-        self.setAcceptDrops(True)
-        self.head.open_requested.connect(self._choose)
-        self.head.scale_given.connect(self._take_scale)
-        self.look.colour_requested.connect(self._colour)
-        self.look.opacity_requested.connect(self._opacity)
-        self.look.element_requested.connect(self._read_element)
+        self.control = control or RunControl()
+        self.wishes = RunWishes(self.state, self.control)
+        self.head, self.scope, self.foot = Head(), ScopePicker(), Foot()
+        self.look, self.runs = Look(), RunsPage()
+        self.pages: dict[str, QWidget] = {LOOK: self.look}
+        self._help = {LOOK: "Colour by column, gene or gene set"}
+        self._add_analyses()
+        self.pages[RUNS] = self.runs
+        self._help[RUNS] = "What was computed: show, repeat, undo"
+        self.rail = Rail(self._help)
+        self.stack = QStackedWidget()
+        for page in self.pages.values():
+            self.stack.addWidget(page)
+        self._message = QLabel()
+        self._message.setWordWrap(True)
+        self._message.setContentsMargins(8, 0, 8, 0)
+        self._message.hide()
+        self._arrange()
+        self._connect()
         self._working: list[Any] = []
+        self.show_page(LOOK)
         if self.state.current is not None:
             self._show(self.state.current.section)
 
@@ -58,7 +87,61 @@ class StmlDock(QWidget):
 
     @property
     def busy(self) -> bool:
+        """Whether something is being opened or read."""
         return bool(self._working)
+
+    def show_page(self, name: str) -> None:
+        self.stack.setCurrentWidget(self.pages[name])
+        self.rail.show_page(name)
+
+    def say(self, text: str) -> None:
+        """One line above the foot, until the next one."""
+        self._message.setText(text)
+        self._message.setVisible(bool(text))
+
+    def _add_analyses(self) -> None:
+        known = analyses()
+        for tab, (title, help_text) in TABS.items():
+            mine = {name: kind for name, kind in known.items() if kind.tab == tab}
+            if mine:
+                page = AnalysisPage(mine)
+                page.run_requested.connect(self._run)
+                self.pages[title] = page
+                self._help[title] = help_text
+
+    def _arrange(self) -> None:
+        middle = QHBoxLayout()
+        middle.setContentsMargins(0, 0, 0, 0)
+        middle.addWidget(self.rail)
+        middle.addWidget(self.stack, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.head)
+        layout.addWidget(self.scope)
+        layout.addLayout(middle, 1)
+        layout.addWidget(self._message)
+        layout.addWidget(self.foot)
+        self.setMinimumWidth(350)
+        self.setAcceptDrops(True)
+
+    def _connect(self) -> None:
+        self.head.open_requested.connect(self._choose)
+        self.head.scale_given.connect(self._take_scale)
+        self.rail.chosen.connect(self.show_page)
+        self.look.colour_requested.connect(self._colour)
+        self.look.opacity_requested.connect(self._opacity)
+        self.look.element_requested.connect(self._read_element)
+        self.runs.chosen.connect(self._show_run)
+        self.foot.cancel_requested.connect(self.control.cancel)
+        self.control.queued.connect(self.foot.add)
+        self.control.progressed.connect(self.foot.progress)
+        self.control.published.connect(self._published)
+        self.control.failed.connect(self._failed)
+        self.control.cancelled.connect(lambda p: self.foot.remove(p, f"{p.spec.title}: cancelled"))
+        self.wishes.said.connect(self.say)
+        self.wishes.changed.connect(self._runs_changed)
+        self.wishes.repeat.connect(self._repeat)
 
     def _in_background(
         self, job: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[str], None]
@@ -81,6 +164,58 @@ class StmlDock(QWidget):
         self.state.open(section)
         self._show(section)
 
+    def _show(self, section: Section) -> None:
+        self.wishes.close_live()
+        self.head.show_section(section)
+        self.look.show_section(section)
+        self.look.say("")
+        self._offer(section)
+        self.runs.show_section(section)
+
+    def _offer(self, section: Section) -> None:
+        others = [v.section for v in self.state.views if v.section is not section]
+        answers = answers_of(section, others)
+        for page in self.pages.values():
+            if isinstance(page, AnalysisPage):
+                page.offer(answers)
+
+    def _run(self, analysis: str, params: Params) -> None:
+        self.say("")
+        self.wishes.run(analysis, params, self.scope.freeze())
+
+    def _published(self, planned: PlannedRun, records: Any) -> None:
+        self.foot.remove(planned, f"{planned.spec.title}: done ({records[0].seconds:.0f} s)")
+        self._runs_changed()
+        self.show_page(RUNS)
+        self.runs.select(planned.spec.run_id)
+        panel = self.runs.panel
+        if panel is not None:
+            panel.show_first()
+
+    def _failed(self, planned: PlannedRun, words: str) -> None:
+        self.foot.remove(planned, f"{planned.spec.title}: failed")
+        self.say(words)
+
+    def _show_run(self, run_id: str) -> None:
+        panel = self.wishes.panel(run_id)
+        self.runs.show_panel(panel)
+        if panel is not None:
+            self.wishes.lit.connect(panel.highlight)
+
+    def _runs_changed(self) -> None:
+        if self.state.current is not None:
+            section = self.state.current.section
+            self.runs.show_section(section)
+            self.look.show_section(section)
+            self._offer(section)
+
+    def _repeat(self, analysis: str, params: Params) -> None:
+        title = TABS[analyses()[analysis].tab][0]
+        page = self.pages[title]
+        if isinstance(page, AnalysisPage):
+            page.choose(analysis, params)
+            self.show_page(title)
+
     def _read_element(self, name: str, genes: str) -> None:
         view = self.state.current
         element = next((e for e in view.section.elements if e.name == name), None) if view else None
@@ -95,11 +230,6 @@ class StmlDock(QWidget):
             self.look.say(f"{name} shown")
 
         self._in_background(read, show, self.look.say)
-
-    def _show(self, section: Section) -> None:
-        self.head.show_section(section)
-        self.look.show_section(section)
-        self.look.say("")
 
     def _choose(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Open a section folder or zarr store")
@@ -134,9 +264,15 @@ class StmlDock(QWidget):
             self.open(paths[0] if len(paths) == 1 else paths)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
+        self.shut()
+        super().closeEvent(event)
+
+    def shut(self) -> None:
+        """End reading and running; called when the window goes away."""
         for worker in self._working:
             worker.quit()
-        super().closeEvent(event)
+        self.wishes.close_live()
+        self.control.close()
 
 
 def _open_section(path: Any, choices: dict[str, Any]) -> Section:

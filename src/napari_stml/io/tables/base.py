@@ -63,6 +63,10 @@ class Table(ABC):
     def column(self, name: str) -> pd.Series[Any]:
         """One obs column; text comes as a categorical, missing stays missing."""
 
+    def is_category(self, name: str) -> bool:
+        """Whether an obs column holds text or categories rather than numbers."""
+        return hasattr(self.column(name).dtype, "categories")
+
     @abstractmethod
     def var(self) -> pd.DataFrame: ...
 

@@ -110,6 +110,10 @@ class DiskTable(Table):
             values = frame.read_column(self._tree.group["obs"], name)
             return frame.tidy(values, self._obs_index, name)
 
+    def is_category(self, name: str) -> bool:
+        with reading(f"{self.source}/obs/{name}", "The column cannot be read"):
+            return frame.is_text(self._tree.group["obs"][name])
+
     def var(self) -> pd.DataFrame:
         import pandas as pd
 

@@ -60,6 +60,14 @@ def read_column(node: Any, name: str) -> Any:
     return read_part(item)
 
 
+def is_text(node: Any) -> bool:
+    """Whether a column holds text or categories, without reading it."""
+    encoding = str(node.attrs.get("encoding-type", ""))
+    if "categories" in node.attrs or "categorical" in encoding or "string" in encoding:
+        return True
+    return not is_group(node) and node.dtype.kind in "OSUT"
+
+
 def read_part(node: Any) -> Any:
     """Read any element; what anndata 0.7 wrote without naming its encoding, quietly."""
     from anndata.io import read_elem

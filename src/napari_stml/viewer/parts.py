@@ -1,0 +1,51 @@
+"""Paint parts of results that are not stored (yet), and light up what a chart stands for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from napari_stml.core.results import Labels, Values
+
+if TYPE_CHECKING:
+    from napari_stml.core.charts import Link
+    from napari_stml.viewer.state import ViewerState
+
+
+def paint_part(state: ViewerState, part: Labels | Values) -> None:
+    """Colour the current section's observations by a part of a live result."""
+    if state.current is None:
+        return
+    state.current.colour_by_values(part.name, as_series(part))
+
+
+def as_series(part: Labels | Values) -> pd.Series:
+    """What `Section.values` would give for this part once it is stored."""
+    if isinstance(part, Labels):
+        categories = pd.Index(part.categories, dtype=object)
+        codes = np.asarray(part.codes, dtype=np.int64)
+        return pd.Series(pd.Categorical.from_codes(codes.tolist(), categories), name=part.name)
+    return pd.Series(np.asarray(part.values), name=part.name)
+
+
+def named_by(state: ViewerState, link: Link, ids: tuple[str, ...]) -> frozenset[str]:
+    """The observations that the clicked marks of a chart stand for."""
+    view = state.current
+    if view is None or view.section.observations is None:
+        return frozenset()
+    if link.kind == "observations":
+        return frozenset(ids)
+    if link.kind == "category" and link.value:
+        shelf = view.section.shelf
+        runs = shelf.records if shelf is not None else {}
+        name = next(
+            (f"{run}/{link.value}" for run, record in reversed(list(runs.items()))
+             if any(e.name == link.value for e in record.parts)),
+            link.value,
+        )  # fmt: skip
+        values = view.section.values(name)
+        inside = values.astype(str).isin(ids).to_numpy()
+        return frozenset(view.section.observations.names[inside].tolist())
+    return frozenset()

@@ -1,0 +1,64 @@
+"""What the fields of a form may name in the current section."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_stml.core.params import Source
+    from napari_stml.io.section import Section
+
+DEVICES = ("cpu", "cuda", "mps")
+
+
+def answers_of(section: Section, others: Sequence[Section] = ()) -> _Answers:
+    """A function from the kind of name to the names there are."""
+    return _Answers(section, tuple(others))
+
+
+class _Answers:
+    def __init__(self, section: Section, others: tuple[Section, ...]) -> None:
+        self.section, self.others = section, others
+
+    def __call__(self, source: Source) -> Sequence[str]:
+        section = self.section
+        shelf = section.shelf
+        records = shelf.records if shelf is not None else {}
+        match source:
+            case "column":
+                return section.columns()
+            case "category":
+                return [c for c in section.columns() if section.is_category(c)]
+            case "obsm":
+                own = [k for t in section.tables.values() for k in t.obsm_keys]
+                runs = [
+                    f"{run}/{entry.name}"
+                    for run, record in reversed(list(records.items()))
+                    for entry in record.parts
+                    if entry.kind == "Matrix" and entry.key != "X"
+                ]
+                return [*runs, *dict.fromkeys(own)]
+            case "obsp":
+                return [
+                    f"{run}/{entry.name}"
+                    for run, record in records.items()
+                    for entry in record.parts
+                    if entry.kind == "Graph"
+                ]
+            case "table":
+                return list(section.tables)
+            case "run":
+                return list(reversed(list(records)))
+            case "region_class":
+                regions = shelf.regions() if shelf is not None else ()
+                return list(dict.fromkeys(r.kind for r in regions))
+            case "image":
+                return list(section.images)
+            case "section":
+                return [s.name for s in (section, *self.others)]
+            case "device":
+                return DEVICES
+            case _:
+                return []

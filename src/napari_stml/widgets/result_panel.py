@@ -1,0 +1,144 @@
+"""What a Run left: its values to show, its charts, its tables, its live sliders, its words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_stml.core.charts import Chart
+from napari_stml.core.errors import StmlError
+from napari_stml.core.results import GeneValues, Table
+from napari_stml.widgets.charts import ChartView
+
+if TYPE_CHECKING:
+    from napari_stml.core.run_record import RunRecord
+    from napari_stml.io.section import Section
+    from napari_stml.widgets.live_panel import LivePanel
+
+PAINTED = ("Labels", "Values")
+MOST_ROWS = 200
+
+
+class ResultPanel(QWidget):
+    """One Run of one section."""
+
+    show_requested = Signal(str)
+    picked = Signal(object, object)
+    undo_requested = Signal(str)
+    repeat_requested = Signal(str)
+
+    def __init__(self, record: RunRecord, section: Section, live: LivePanel | None = None) -> None:
+        super().__init__()
+        self.record, self.section, self.live = record, section, live
+        self.charts: list[ChartView] = []
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 6, 0, 0)
+        title = QLabel(f"{record.title}  ({record.id})")
+        title.setStyleSheet("font-weight: 600;")
+        layout.addWidget(title)
+        self.notes = QLabel("\n".join(record.notes))
+        self.notes.setWordWrap(True)
+        layout.addWidget(self.notes)
+        self.values = QComboBox()
+        self.values.addItems([e.name for e in record.parts if e.kind in PAINTED])
+        self.values.textActivated.connect(self._show)
+        if self.values.count():
+            row = QHBoxLayout()
+            row.addWidget(QLabel("Show"))
+            row.addWidget(self.values, 1)
+            layout.addLayout(row)
+        if live is not None:
+            layout.addWidget(live)
+        for name, kind in [(e.name, e.kind) for e in record.parts]:
+            if kind in {"Chart", "Table", "GeneValues"}:
+                self._add(layout, name)
+        buttons = QHBoxLayout()
+        for text, signal in (("Repeat", self.repeat_requested), ("Undo", self.undo_requested)):
+            button = QPushButton(text)
+            button.clicked.connect(lambda _=False, s=signal: s.emit(record.id))
+            buttons.addWidget(button)
+        layout.addLayout(buttons)
+
+    def show_first(self) -> None:
+        """Paint the value that the analysis wants to be seen."""
+        names = [self.values.itemText(i) for i in range(self.values.count())]
+        if names:
+            name = self.record.shows if self.record.shows in names else names[0]
+            self.values.setCurrentText(name)
+            self._show(name)
+
+    def highlight(self, names: frozenset[str]) -> None:
+        for chart in self.charts:
+            chart.highlight(names)
+
+    def _show(self, name: str) -> None:
+        self.show_requested.emit(f"{self.record.id}/{name}")
+
+    def _part(self, name: str) -> Any:
+        assert self.section.shelf is not None
+        return self.section.shelf.part(self.record.id, name)
+
+    def _add(self, layout: QVBoxLayout, name: str) -> None:
+        try:
+            part = self._part(name)
+            if isinstance(part, Chart):
+                layout.addWidget(self._chart(part))
+            elif isinstance(part, Table | GeneValues):
+                layout.addWidget(QLabel(name))
+                layout.addWidget(table_widget(part))
+        except StmlError as error:
+            layout.addWidget(QLabel(str(error)))
+
+    def _chart(self, chart: Chart) -> ChartView:
+        observed = self.section.observations
+        names = observed.names if observed is not None else np.array([], dtype=object)
+        view = ChartView(chart, self._part, names)
+        view.picked.connect(self.picked)
+        self.charts.append(view)
+        return view
+
+
+def table_widget(part: Table | GeneValues) -> QTableWidget:
+    """The first rows of a table, sortable; the whole of it goes out by export."""
+    if isinstance(part, GeneValues):
+        titles = part.columns or tuple(map(str, range(part.values.shape[1])))
+        columns: dict[str, Any] = {"gene": part.genes}
+        columns |= {t: part.values[:, i] for i, t in enumerate(titles)}
+    else:
+        columns = dict(part.columns)
+    rows = min(MOST_ROWS, max((len(v) for v in columns.values()), default=0))
+    widget = QTableWidget(rows, len(columns))
+    widget.setHorizontalHeaderLabels(list(columns))
+    widget.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+    for j, values in enumerate(columns.values()):
+        for i in range(rows):
+            widget.setItem(i, j, _Cell(values[i]))
+    widget.setSortingEnabled(True)
+    widget.setMinimumHeight(min(220, 34 + 24 * rows))
+    return widget
+
+
+class _Cell(QTableWidgetItem):
+    """Sorts numbers as numbers."""
+
+    def __init__(self, value: Any) -> None:
+        number = isinstance(value, int | float) or hasattr(value, "dtype")
+        super().__init__("" if value is None else f"{value:.4g}" if number else str(value))
+        self._value = value if number else None
+
+    def __lt__(self, other: QTableWidgetItem) -> bool:
+        if isinstance(other, _Cell) and self._value is not None and other._value is not None:
+            return bool(self._value < other._value)
+        return bool(self.text() < other.text())

@@ -1,0 +1,148 @@
+"""What happens on Run, Undo, Repeat and Keep: the page's wishes become Runs of the section."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_stml.core.errors import StmlError
+from napari_stml.core.results import Labels, Values
+from napari_stml.core.scope import Scope
+from napari_stml.runs.desk import Wish, analyses, spec_of
+from napari_stml.runs.section_run import LIVE
+from napari_stml.viewer.parts import named_by, paint_part
+from napari_stml.widgets.live_panel import LivePanel
+from napari_stml.widgets.result_panel import ResultPanel
+
+if TYPE_CHECKING:
+    from napari_stml.core.params import Params
+    from napari_stml.core.results import Result
+    from napari_stml.core.run_record import RunRecord
+    from napari_stml.runs.desk import PlannedRun
+    from napari_stml.viewer.state import ViewerState
+    from napari_stml.widgets.run_control import RunControl
+
+
+class RunWishes(QObject):
+    """Between the dock's pages and the workers; paints through the viewer's state."""
+
+    changed = Signal()
+    said = Signal(str)
+    repeat = Signal(str, object)
+    lit = Signal(object)
+
+    def __init__(self, state: ViewerState, control: RunControl) -> None:
+        super().__init__()
+        self._state, self._control = state, control
+        self._plans: dict[str, PlannedRun] = {}
+        self._live: LivePanel | None = None
+        control.published.connect(self._published)
+
+    def run(self, analysis: str, params: Params, scope: Scope, live: Any = None) -> None:
+        """Queue an analysis on the current section."""
+        view = self._state.current
+        if view is None:
+            self.said.emit("Open a section first.")
+            return
+        try:
+            planned = self._control.run(
+                Wish(analysis, params, (view.section,), (scope,), live=live)
+            )
+        except StmlError as error:
+            self.said.emit(str(error))
+            return
+        self._plans[planned.spec.run_id] = planned
+
+    def panel(self, run_id: str) -> ResultPanel | None:
+        """The result panel of a stored Run, with its live sliders where it has any."""
+        view = self._state.current
+        shelf = view.section.shelf if view is not None else None
+        if view is None or shelf is None or run_id not in shelf.records:
+            return None
+        record = shelf.records[run_id]
+        self.close_live()
+        self._live = self._live_panel(record)
+        panel = ResultPanel(record, view.section, self._live)
+        panel.show_requested.connect(self.paint)
+        panel.undo_requested.connect(self.undo)
+        panel.repeat_requested.connect(self._repeat)
+        panel.picked.connect(self._picked)
+        return panel
+
+    def paint(self, name: str) -> None:
+        try:
+            self._state.colour_by(name)
+        except (StmlError, KeyError) as error:
+            self.said.emit(str(error))
+
+    def undo(self, run_id: str) -> None:
+        """Take a Run out of the store; Runs that used it are named."""
+        view = self._state.current
+        if view is None:
+            return
+        store = view.section.kept.store
+        used_by = store.dependents(run_id)
+        try:
+            store.undo(run_id)
+        except StmlError as error:
+            self.said.emit(str(error))
+            return
+        view.section.forget_runs()
+        more = f" {', '.join(used_by)} used it and stays." if used_by else ""
+        self.said.emit(f"{run_id} was undone.{more}")
+        self.changed.emit()
+
+    def close_live(self) -> None:
+        if self._live is not None:
+            self._live.close_session()
+            self._live = None
+
+    def _published(self, planned: PlannedRun, records: tuple[RunRecord, ...]) -> None:
+        self.changed.emit()
+
+    def _repeat(self, run_id: str) -> None:
+        view = self._state.current
+        if view is not None and view.section.shelf is not None:
+            record = view.section.shelf.records[run_id]
+            params = analyses()[record.analysis].Params.model_validate(record.params)
+            self.repeat.emit(record.analysis, params)
+
+    def _live_panel(self, record: RunRecord) -> LivePanel | None:
+        kind = analyses().get(record.analysis)
+        model = getattr(kind, "LiveParams", None)
+        planned = self._plan_of(record)
+        if kind is None or model is None or planned is None:
+            return None
+        known = {**record.params, **record.live}
+        start = {name: known[name] for name in model.model_fields if name in known}
+        panel = LivePanel(model, model.model_validate(start))
+        panel.moved.connect(self._paint_live)
+        panel.failed.connect(self.said)
+        panel.keep_requested.connect(partial(self._keep, record))
+        panel.open(self._control.workers, LIVE, planned)
+        return panel
+
+    def _plan_of(self, record: RunRecord) -> dict[str, Any] | None:
+        """The spec under which the Run's inputs are read again."""
+        view = self._state.current
+        if view is None:
+            return None
+        return spec_of(record, view.section).model_dump(mode="json")
+
+    def _paint_live(self, result: Result) -> None:
+        view = self._state.current
+        if view is None:
+            return
+        for part in result.parts.get(view.section.name, ()):
+            if isinstance(part, Labels | Values):
+                paint_part(self._state, part)
+                return
+
+    def _keep(self, record: RunRecord, live: Any) -> None:
+        params = analyses()[record.analysis].Params.model_validate(record.params)
+        self.run(record.analysis, params, Scope(), live)
+
+    def _picked(self, link: Any, ids: tuple[str, ...]) -> None:
+        self.lit.emit(named_by(self._state, link, ids))

@@ -1,0 +1,73 @@
+"""The page "Runs": everything that was computed on this section, newest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QScrollArea, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from napari_stml.core.run_record import RunRecord
+    from napari_stml.io.section import Section
+    from napari_stml.widgets.result_panel import ResultPanel
+
+
+class RunsPage(QWidget):
+    """A list above, the chosen Run below."""
+
+    chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.panel: ResultPanel | None = None
+        self.list = QListWidget()
+        self.list.setMaximumHeight(170)
+        self.list.currentItemChanged.connect(self._changed)
+        self.empty = QLabel("Nothing was computed on this section yet.")
+        self._scroll = QScrollArea()
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 4, 8, 8)
+        layout.addWidget(self.empty)
+        layout.addWidget(self.list)
+        layout.addWidget(self._scroll, 1)
+
+    def show_section(self, section: Section) -> None:
+        """List the stored Runs again."""
+        self.list.blockSignals(True)
+        self.list.clear()
+        records = section.shelf.records if section.shelf is not None else {}
+        for record in reversed(list(records.values())):
+            item = QListWidgetItem(line(record))
+            item.setData(Qt.ItemDataRole.UserRole, record.id)
+            item.setToolTip(str(record.params))
+            self.list.addItem(item)
+        self.list.blockSignals(False)
+        self.empty.setVisible(not records)
+        self.list.setVisible(bool(records))
+        self.show_panel(None)
+
+    def show_panel(self, panel: ResultPanel | None) -> None:
+        self.panel = panel
+        self._scroll.takeWidget()
+        if panel is not None:
+            self._scroll.setWidget(panel)
+
+    def select(self, run_id: str) -> None:
+        for i in range(self.list.count()):
+            item = self.list.item(i)
+            if item is not None and item.data(Qt.ItemDataRole.UserRole) == run_id:
+                self.list.setCurrentRow(i)
+
+    def _changed(self, item: QListWidgetItem | None) -> None:
+        if item is not None:
+            self.chosen.emit(item.data(Qt.ItemDataRole.UserRole))
+
+
+def line(record: RunRecord) -> str:
+    """One Run in a line: what, where, when, how long."""
+    where = record.scope.get("title", "")
+    when = record.started.astimezone().strftime("%d %b %H:%M")
+    return f"{record.title} ({record.id})  {where}  {when}, {record.seconds:.0f} s"
