@@ -40,7 +40,7 @@ class Toy:
     inside: np.ndarray
     columns: dict[str, Any] = dataclasses.field(default_factory=dict)
     embeddings: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    um_per_px: UmPerPx | None = UmPerPx.square(0.5, ScaleSource.USER)
+    um_per_px: UmPerPx | None = UmPerPx(0.5, 0.5, ScaleSource.USER)
     lattice: bool = True
     hexagonal: bool = True
 
@@ -76,7 +76,9 @@ class Toy:
                 values = np.sign(values) * np.log1p(np.abs(values))  # a bad count stays bad
             if need.inside_only:
                 values = values * self.inside[:, None]
-            return Matrix2D(csr_matrix(values, dtype=np.float32), self.genes)
+            genes = need.genes or self.genes
+            values = values[:, [self.genes.index(g) for g in genes]]
+            return Matrix2D(csr_matrix(values, dtype=np.float32), genes)
         if isinstance(need, needs.Column):
             if need.name in self.columns:
                 return self.columns[need.name]
@@ -189,7 +191,7 @@ def her2st(real_data: Path) -> Callable[[str], Toy]:
         adata = ad.read_h5ad(real_data / "her2st" / name / "counts.h5ad")
         label = adata.obs["label"].astype(str).to_numpy()
         known = ~np.isin(label, ["undetermined", "nan", ""])
-        names, domain = np.unique(label, return_inverse=True)
+        _, domain = np.unique(label, return_inverse=True)
         array = adata.obs[["array_y", "array_x"]].to_numpy().astype(np.int64)
         return Toy(
             adata.X.toarray(), tuple(adata.var_names), domain, array,

@@ -184,3 +184,34 @@ def test_spots_without_counts_stay_missing(name: str, toy: Any, run: Any) -> Non
     missing = values < 0 if isinstance(shown, Labels) else np.isnan(values)
     np.testing.assert_array_equal(np.flatnonzero(missing), [0, 17])
     assert any("2 spots without" in note for note in done.result.notes)
+
+
+@every
+def test_a_cancel_between_steps_ends_it(name: str, toy: Any) -> None:
+    from threadpoolctl import threadpool_info
+
+    analysis = load_all()[name]()
+    values = analysis.Params(**OURS[name])
+    inputs = Inputs((toy.section(analysis.needs(values)),))
+    before = [lib["num_threads"] for lib in threadpool_info()]
+    steps = analysis.run(inputs, values)
+    next(steps)
+    next(steps)
+    steps.close()
+    with pytest.raises(StopIteration):
+        next(steps)
+    after = [lib["num_threads"] for lib in threadpool_info()]
+    assert after[: len(before)] == before, "the limit of threads is lifted again"
+
+
+@pytest.mark.parametrize("name", ["qc", "scores", "cell-types", "markers"])
+def test_the_order_of_the_spots_does_not_matter(name: str, toy: Any, run: Any) -> None:
+    order = np.random.default_rng(0).permutation(len(toy.names))
+    straight, shuffled = (run(name, t, **OURS[name]) for t in (toy, toy.rows(order)))
+    for key, values in arrays(straight.result).items():
+        other = arrays(shuffled.result)[key]
+        own = key.startswith("toy/") and key != "toy/genes seen"
+        if values.dtype.kind == "f":
+            np.testing.assert_allclose(values[order] if own else values, other, atol=1e-4)
+        else:
+            np.testing.assert_array_equal(values[order] if own else values, other)

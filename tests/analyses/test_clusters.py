@@ -122,5 +122,5 @@ def test_floor_of_real_sections(her2st: Any, run: Any) -> None:
                        seed=seed)  # fmt: skip
             scores.append(ari(done.part("clusters").codes, truth))
         found.append(float(np.mean(scores)))
-    print(f"ARI D1 {found[0]:.3f}, G2 {found[1]:.3f}, mean {np.mean(found):.3f}")
-    assert np.mean(found) == pytest.approx((0.413 + 0.297) / 2, abs=0.03)
+    said = f"ARI D1 {found[0]:.3f}, G2 {found[1]:.3f}, mean {np.mean(found):.3f}"
+    assert np.mean(found) == pytest.approx((0.413 + 0.297) / 2, abs=0.03), said

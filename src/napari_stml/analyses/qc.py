@@ -95,9 +95,8 @@ class Qc:
         kept = int((reason == 0).sum())
         seen = np.bincount(counts.indices, minlength=len(genes))
         good = seen >= params.least_spots
-        per_gene = np.column_stack(
-            [seen, 100 * seen / len(spots), np.bincount(counts.indices, counts.data, minlength=len(genes)), good]
-        )
+        of_gene = np.bincount(counts.indices, counts.data, minlength=len(genes))
+        per_gene = np.column_stack([seen, 100 * seen / len(spots), of_gene, good])
         yield at(90, "charts")
         notes = (
             f"{kept} of {len(spots)} spots kept",

@@ -43,9 +43,8 @@ def tsne(scores: NDArray[np.float64], *, perplexity: float, seed: int) -> NDArra
     """t-SNE by Barnes and Hut's approximation."""
     from sklearn.manifold import TSNE
 
-    model = TSNE(
-        perplexity=perplexity, init=_start(scores, 1e-4, seed), random_state=seed, learning_rate="auto"
-    )
+    start = _start(scores, 1e-4, seed)
+    model = TSNE(perplexity=perplexity, init=start, random_state=seed, learning_rate="auto")
     return np.asarray(model.fit_transform(scores), dtype=np.float32)
 
 
