@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from napari_stml.widgets.form import Form
@@ -52,6 +52,7 @@ class AnalysisPage(QWidget):
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(inner)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -79,6 +80,7 @@ class AnalysisPage(QWidget):
             return
         if self.form is not None:
             self._place.removeWidget(self.form)
+            self.form.hide()
             self.form.deleteLater()
         text = inspect.getdoc(self.analysis) or ""
         self.purpose.setText(f"{text.split(chr(10) * 2)[0]} {CONTEXT[self.analysis.context]}")

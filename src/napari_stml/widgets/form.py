@@ -72,6 +72,8 @@ class Form(QWidget):
     def _container(self, names: list[str]) -> Any:
         container = mg.Container(widgets=[self.rows[n].widget for n in names], labels=True)
         container.margins = (0, 0, 0, 0)
+        for name in names:
+            self.rows[name].widget.native.setMinimumWidth(60)
         container.changed.connect(self._edited)
         return container
 

@@ -112,7 +112,7 @@ class _Slider(QWidget):
         self._line.setRange(0, int(self._high - self._low) if self._whole else STEPS)
         self._line.setToolTip(str(field.look["tooltip"]))
         self._text = QLabel()
-        self._text.setMinimumWidth(44)
+        self._text.setFixedWidth(40)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._line, 1)

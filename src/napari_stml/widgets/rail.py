@@ -5,6 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QButtonGroup, QToolButton, QVBoxLayout, QWidget
 
+CHECKED = "QToolButton:checked { background: #2f6fab; color: white; border-radius: 4px; }"
+
 
 class Rail(QWidget):
     """A column of checkable buttons."""
@@ -26,6 +28,7 @@ class Rail(QWidget):
             button.setCheckable(True)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
             button.setFixedSize(66, 34)
+            button.setStyleSheet(CHECKED)
             button.clicked.connect(lambda _=False, n=name: self.chosen.emit(n))
             self._group.addButton(button)
             self._buttons[name] = button

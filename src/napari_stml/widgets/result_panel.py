@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -47,11 +48,16 @@ class ResultPanel(QWidget):
         layout.setContentsMargins(0, 6, 0, 0)
         title = QLabel(f"{record.title}  ({record.id})")
         title.setStyleSheet("font-weight: 600;")
+        title.setWordWrap(True)
         layout.addWidget(title)
         self.notes = QLabel("\n".join(record.notes))
         self.notes.setWordWrap(True)
         layout.addWidget(self.notes)
         self.values = QComboBox()
+        self.values.setMinimumContentsLength(8)
+        self.values.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         self.values.addItems([e.name for e in record.parts if e.kind in PAINTED])
         self.values.textActivated.connect(self._show)
         if self.values.count():
@@ -126,7 +132,8 @@ def table_widget(part: Table | GeneValues) -> QTableWidget:
         for i in range(rows):
             widget.setItem(i, j, _Cell(values[i]))
     widget.setSortingEnabled(True)
-    widget.setMinimumHeight(min(220, 34 + 24 * rows))
+    widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    widget.setFixedHeight(min(220, 40 + 30 * rows))
     return widget
 
 

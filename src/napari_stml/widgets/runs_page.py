@@ -22,12 +22,14 @@ class RunsPage(QWidget):
         super().__init__()
         self.panel: ResultPanel | None = None
         self.list = QListWidget()
-        self.list.setMaximumHeight(170)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.list.currentItemChanged.connect(self._changed)
         self.empty = QLabel("Nothing was computed on this section yet.")
         self._scroll = QScrollArea()
         self._scroll.setWidgetResizable(True)
         self._scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 8)
         layout.addWidget(self.empty)
@@ -42,9 +44,10 @@ class RunsPage(QWidget):
         for record in reversed(list(records.values())):
             item = QListWidgetItem(line(record))
             item.setData(Qt.ItemDataRole.UserRole, record.id)
-            item.setToolTip(str(record.params))
+            item.setToolTip(f"{line(record)}\n{record.params}")
             self.list.addItem(item)
         self.list.blockSignals(False)
+        self.list.setFixedHeight(min(150, 26 * len(records) + 6))
         self.empty.setVisible(not records)
         self.list.setVisible(bool(records))
         self.show_panel(None)
@@ -70,4 +73,4 @@ def line(record: RunRecord) -> str:
     """One Run in a line: what, where, when, how long."""
     where = record.scope.get("title", "")
     when = record.started.astimezone().strftime("%d %b %H:%M")
-    return f"{record.title} ({record.id})  {where}  {when}, {record.seconds:.0f} s"
+    return f"{record.id}  {record.title}, {where}, {when}, {record.seconds:.0f} s"

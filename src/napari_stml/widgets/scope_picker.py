@@ -43,5 +43,5 @@ class ScopePicker(QWidget):
 
     def freeze(self) -> Scope:
         """The scope as it is now."""
-        make = self._makers[max(0, self.box.currentIndex())]
-        return make()
+        scope: Scope = self._makers[max(0, self.box.currentIndex())]()
+        return scope

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_stml.core.results import Labels, Matrix, Values
 from napari_stml.widgets.charts import marks
@@ -58,7 +58,8 @@ class ChartView(QWidget):
             label.setWordWrap(True)
             layout.addWidget(label)
         rows = len(chart.data.get("rows", ())) if chart.chart == "matrix" else 0
-        self.plot.setMinimumHeight(max(190, min(520, 60 + 16 * rows)))
+        self.plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.plot.setFixedHeight(max(190, min(520, 60 + 16 * rows)))
 
     def _draw(self, item: Any) -> marks.Marks:
         chart = self.chart
