@@ -21,11 +21,13 @@ N_PANEL = 180
 _SNPS_PER_GENE = 4
 _GENE_STEP_BP = 60_000
 _GENE_LENGTH_BP = 18_000
-_BLOCK = 12
+_BLOCK = 6
 """SNPs that are inherited together."""
 _POPULATION = 1500
 _SAMPLES = 60_000
-_HERITABILITY = 0.5
+_HERITABILITY = 0.12
+_ELSEWHERE = 0.01
+"""Variance of an effect far from the planted genes, relative to one near them."""
 WINDOW_BP = 50_000
 CM_PER_BP = 1e-6
 
@@ -89,7 +91,7 @@ def simulate(
     people = rng.integers(_SAMPLES - 4000, _SAMPLES, len(panel))
     n = float(_SAMPLES)
     z = {
-        PLANTED: _z_scores(rng, population, np.where(causal, 1.0, 0.05), n),
+        PLANTED: _z_scores(rng, population, np.where(causal, 1.0, _ELSEWHERE), n),
         NULL: _z_scores(rng, population, np.ones(len(panel)), n),
     }
     return Gwas(panel, places, z, people, specific)
@@ -171,8 +173,11 @@ def nearest_gene(panel: Panel, places: tuple[GenePlace, ...]) -> NDArray[np.int6
 def _z_scores(
     rng: np.random.Generator, blocks: list[FloatArray], weight: FloatArray, n: float
 ) -> FloatArray:
-    """Draw z = sqrt(n) R beta + noise with covariance R, block by block."""
-    beta = rng.standard_normal(len(weight)) * np.sqrt(weight)
+    """Draw z = sqrt(n) R beta + noise with covariance R, block by block.
+
+    Effects differ in sign, not in size: none is so large that a regression would drop it.
+    """
+    beta = np.where(rng.random(len(weight)) < 0.5, -1.0, 1.0) * np.sqrt(weight)
     beta *= np.sqrt(_HERITABILITY / (beta**2).sum())
     out, start = [], 0
     for g in blocks:

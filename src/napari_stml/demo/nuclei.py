@@ -65,7 +65,7 @@ def _draw_patches(
 ) -> None:
     centre = (cells.xy_um - np.array(origin_um)) / um_per_px
     corner = np.floor(centre).astype(np.int64)
-    tile_x, tile_y = (int(round(v / um_per_px)) for v in origin_um)
+    tile_x, tile_y = (round(v / um_per_px) for v in origin_um)
     offset = np.arange(-half, half + 1)
     cols = corner[:, 0, None, None] + offset[None, None, :]
     rows = corner[:, 1, None, None] + offset[None, :, None]
