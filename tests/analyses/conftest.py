@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from napari_stml.analyses import load_all
 from napari_stml.core import needs
-from napari_stml.core.analysis import finish, problems
+from napari_stml.core.analysis import problems
 from napari_stml.core.charts import Chart
 from napari_stml.core.geometry import ScaleSource, UmPerPx
 from napari_stml.core.inputs import Categories, Inputs, Matrix2D, SectionInputs
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ROWS = COLUMNS = 16
 DOMAINS = ("tumour", "stroma", "immune")
 PER_DOMAIN = 15
+SCALE = UmPerPx(0.5, 0.5, ScaleSource.USER)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Toy:
     inside: np.ndarray
     columns: dict[str, Any] = dataclasses.field(default_factory=dict)
     embeddings: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    um_per_px: UmPerPx | None = UmPerPx(0.5, 0.5, ScaleSource.USER)
+    um_per_px: UmPerPx | None = SCALE
     lattice: bool = True
     hexagonal: bool = True
 
@@ -200,6 +201,3 @@ def her2st(real_data: Path) -> Callable[[str], Toy]:
         )  # fmt: skip
 
     return load
-
-
-__all__ = ["Done", "Toy", "finish"]

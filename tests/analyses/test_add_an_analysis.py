@@ -29,6 +29,7 @@ def high_spots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
     assert name is not None
     assert code is not None
     (tmp_path / name[1]).write_text(code[1], encoding="utf-8")
+    napari_stml.analyses.load_all()  # ours are registered before the page's
     path = [*napari_stml.analyses.__path__, str(tmp_path)]
     monkeypatch.setattr(napari_stml.analyses, "__path__", path)
     monkeypatch.setattr(register, "_REGISTER", dict(register.registered()))

@@ -107,3 +107,16 @@ def test_a_group_may_be_called_rest(toy: Any, run: Any) -> None:
     held = toy.with_(columns={"x": Categories(toy.domain.astype(np.int32), ("rest", "b", "c"))})
     done = run("markers", held, column="x", reference="rest")
     assert set(done.part("markers").columns["group"]) == {"b", "c"}
+
+
+@pytest.mark.parametrize("groups", [25, 80])
+def test_charts_of_many_groups_stay_small(groups: int, toy: Any, run: Any) -> None:
+    from napari_stml.core.inputs import Categories
+
+    codes = (np.arange(256) * groups // 256).astype(np.int32)
+    names = tuple(f"a rather long name of cluster {i}" for i in range(groups))
+    held = toy.with_(columns={"x": Categories(codes, names)})
+    done = run("markers", held, column="x", shown=20, smallest=2, test="t-test", least_share=0)
+    assert len({g for c in done.charts for g in c.data.get("rows", c.data.get("label", ()))}) > 20
+    lost = any("too large" in note for note in done.result.notes)
+    assert len(done.charts) == 3 or lost

@@ -16,6 +16,8 @@ boxes
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+MOST_BYTES = 95_000
+"""A chart lives in the Run's record, which takes up to 100 kB of each."""
 
 
 def numbers(values: NDArray[Any]) -> list[Any]:
@@ -93,6 +98,13 @@ def boxes(name: str, title: str, x: Axis, y: Axis, groups: Sequence[Mapping[str,
     """Boxes from one mapping each (``label``, the five numbers, perhaps ``panel``)."""
     data = {key: [group[key] for group in groups] for key in groups[0]}
     return Chart(name, "boxes", title, x, y, data, links)
+
+
+def fitting(charts: Sequence[Chart]) -> tuple[tuple[Chart, ...], tuple[str, ...]]:
+    """Leave out charts that are too large for a Run's record, and say so."""
+    kept = tuple(c for c in charts if len(json.dumps(asdict(c))) <= MOST_BYTES)
+    lost = [c.name for c in charts if c not in kept]
+    return kept, (f"too large to be kept: {', '.join(lost)}",) if lost else ()
 
 
 def _stored(value: str, column: int | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_stml.analyses._charts import sizes, table_of
+from napari_stml.analyses._charts import fitting, sizes, table_of
 from napari_stml.analyses._gene_set_files import read_sets
 from napari_stml.analyses._inside import inside
 from napari_stml.analyses._progress import at, span
@@ -120,11 +120,13 @@ def _renamed(section: SectionInputs, params: CellTypesParams) -> Result:
     table = np.zeros((len(names), len(types)))
     known = typed >= 0
     np.add.at(table, (codes[known], typed[known]), 1)
-    return Result.of(
-        section.section, spots.labels(VALUE, typed, types),
+    charts, too_large = fitting([
         sizes("sizes", "Spots per cell type", VALUE, types, typed),
         _heat("renamed", "Spots by old and new name", params.column, names, types, table),
-        shows=VALUE, notes=tuple(notes),
+    ])  # fmt: skip
+    return Result.of(
+        section.section, spots.labels(VALUE, typed, types),
+        *charts, shows=VALUE, notes=(*notes, *too_large),
     )  # fmt: skip
 
 
@@ -172,12 +174,14 @@ def _scored(section: SectionInputs, params: CellTypesParams) -> Steps:
     ]
     if not filled.all():
         notes.append(f"{int((~filled).sum())} spots without counts left out")
+    charts, too_large = fitting([
+        sizes("sizes", "Spots per cell type", VALUE, categories, typed),
+        _heat("scores by class", "Mean scores", params.column or VALUE, names, types, means),
+    ])  # fmt: skip
     return Result.of(
         section.section, spots.labels(VALUE, typed, categories),
         spots.values("confidence", confidence), spots.matrix("scores", scores, types),
-        coverage(looked_up), sizes("sizes", "Spots per cell type", VALUE, categories, typed),
-        _heat("scores by class", "Mean scores", params.column or VALUE, names, types, means),
-        shows=VALUE, notes=tuple(notes),
+        coverage(looked_up), *charts, shows=VALUE, notes=(*notes, *too_large),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_stml.analyses._charts import boxes, five_numbers, table_of
+from napari_stml.analyses._charts import boxes, fitting, five_numbers, table_of
 from napari_stml.analyses._inside import inside
 from napari_stml.analyses._progress import at, span
 from napari_stml.analyses._table_choice import FromTable
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from napari_stml.core.inputs import Inputs
     from napari_stml.core.needs import Need
 
-MOST_BOXES = 800
+MOST_BOXES = 600
+MOST_CELLS = 3000
+"""Of a dot plot; with many groups fewer genes of each are drawn."""
 
 
 class MarkersParams(FromTable):
@@ -128,13 +130,15 @@ class Markers:
         table = _table(found, ours, rest, order, genes, groups, params.listed)
         yield at(95, "charts")
         picked = _picked(found, ours, order, groups, params)
-        charts = _charts(log, ours, genes, groups, picked, params.column) if picked else ()
+        drawn = _charts(log, ours, genes, groups, picked, params.column) if picked else ()
+        charts, too_large = fitting(drawn)
         against = "all other spots" if groups.reference is None else groups.names[groups.reference]
         notes = (
             f"{params.test} of {len(genes)} genes, {len(groups.names)} groups of {params.column} "
             f"against {against}" + (", corrected for ties" if params.ties else ""),
             *(() if params.test == "logreg" else ("p adjusted by Benjamini and Hochberg",)),
             *notes,
+            *too_large,
             *(() if picked else ("no gene passes the limits of the charts",)),
         )
         return Result.of(section.section, table, *charts, shows="", notes=notes)
@@ -199,12 +203,13 @@ def _picked(
 ) -> list[int]:  # fmt: skip
     """Genes of the charts: the best of each group, each gene once, group by group."""
     picked: dict[int, None] = {}
+    shown = max(1, min(params.shown, MOST_CELLS // len(groups.names) ** 2))
     for i in range(len(groups.names)):
         if i == groups.reference:
             continue
         common = 100 * ours.share[i, order[i]] >= params.least_share
         good = order[i][common & (found.score[i, order[i]] > 0)]
-        picked |= dict.fromkeys(int(g) for g in good[: params.shown])
+        picked |= dict.fromkeys(int(g) for g in good[:shown])
     return list(picked)
 
 
@@ -217,11 +222,11 @@ def _charts(
     mean, share = ours.mean[:, picked], ours.share[:, picked]
     sd = mean.std(axis=0)
     z = (mean - mean.mean(axis=0)) / np.where(sd > 0, sd, 1)
-    most = max(1, MOST_BOXES // len(groups.names))
-    values = log[:, picked[:most]].toarray()
+    step = -(-len(picked) * len(groups.names) // MOST_BOXES)  # some genes of every group
+    values = log[:, picked[::step]].toarray()
     drawn: list[Mapping[str, Any]] = [
         {"panel": gene, "label": group, **five_numbers(values[groups.codes == j, i])}
-        for i, gene in enumerate(names[:most])
+        for i, gene in enumerate(names[::step])
         for j, group in enumerate(groups.names)
     ]
     marks = tuple(str(d["label"]) for d in drawn)
