@@ -93,7 +93,9 @@ def run_values(
     embeddings: dict[str, NDArray[Any]] = {}
     for run in chosen:
         for entry in records[run].parts:
-            if entry.kind not in {"Values", "Labels", "Matrix"} or section.shelf is None:
+            of_others = entry.section not in {section.name, ""}  # sections of the same store
+            per_spot = entry.kind in {"Values", "Labels", "Matrix"}
+            if of_others or not per_spot or section.shelf is None:
                 continue
             part = section.shelf.part(run, entry.name, entry.section)
             name = entry.name if len(chosen) == 1 else f"{run}.{entry.name}"
@@ -140,5 +142,5 @@ def _split(
 def _chosen(section: Section, values: pd.DataFrame, wanted: list[str]) -> pd.DataFrame:
     import pandas as pd
 
-    columns = {name: section.column(name) for name in wanted}
+    columns = {name: section.values(name) for name in wanted}
     return pd.DataFrame(columns, index=values.index)
