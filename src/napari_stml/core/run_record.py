@@ -19,6 +19,8 @@ RECORDED_PACKAGES = (
     "scanpy",
     "squidpy",
     "scikit-learn",
+    "igraph",
+    "umap-learn",
     "torch",
     "timm",
 )

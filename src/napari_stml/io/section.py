@@ -150,12 +150,12 @@ class Section:
         """Whether a column (or a Run's value) holds categories rather than numbers."""
         if self.shelf is not None and name in self.run_values():
             run, _, value = name.partition("/")
-            return any(e.name == value and e.kind == "Labels" for e in self.shelf.records[run].parts)
+            return any(e.name == value and e.kind == "Labels" for e in self.shelf.entries(run))
         return any(t.is_category(name) for t in self.tables.values() if name in t.columns)
 
     def run_values(self) -> tuple[str, ...]:
         """List the values per observation of stored Runs as ``<run id>/<name>``, newest first."""
-        return self.shelf.columns(self.name) if self.shelf is not None else ()
+        return self.shelf.columns() if self.shelf is not None else ()
 
     def values(
         self, name: str, *, table: str | None = None, layer: str | None = None
@@ -168,7 +168,7 @@ class Section:
         import pandas as pd
 
         if self.shelf is not None and name.partition("/")[0] in self.shelf.records:
-            return self.shelf.series(name, self.name, pd.Index(self._names()))
+            return self.shelf.series(name, pd.Index(self._names()))
         if layer is None:
             for candidate in self._searched(table):
                 if name in candidate.columns:
@@ -247,7 +247,8 @@ class Section:
         """The stored Runs, read without opening the store for writing; None without any."""
         if self._shelf is None:
             store = self._kept.store.path if self._kept is not None else find_store(self._place)
-            self._shelf = Shelf(store) if store is not None else None
+            siblings = self.contents.choices.get("section", ())
+            self._shelf = Shelf(store, self.name, siblings) if store is not None else None
         return self._shelf
 
     def forget_runs(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_stml.core.errors import StmlError
 from napari_stml.core.inputs import Region
 from napari_stml.core.results import Labels, Values
-from napari_stml.core.run_record import RunRecord
+from napari_stml.core.run_record import PartEntry, RunRecord
 from napari_stml.core.scope import Scope
 from napari_stml.io.run_parts import read_part
 
@@ -26,10 +26,18 @@ REGIONS = "stml.regions"
 
 
 class Shelf:
-    """Reads a store's Runs without its lock: what is published never changes in place."""
+    """Reads a store's Runs without its lock: what is published never changes in place.
 
-    def __init__(self, store: Path) -> None:
+    Parameters
+    ----------
+    section
+        The section that is looked at, where the store holds several (``siblings`` names them).
+        A name that is not among the siblings is that of a section renamed since.
+    """
+
+    def __init__(self, store: Path, section: str = "", siblings: tuple[str, ...] = ()) -> None:
         self.store = Path(store)
+        self._others = frozenset(siblings) - {section}
 
     @cached_property
     def records(self) -> Mapping[str, RunRecord]:
@@ -38,7 +46,11 @@ class Shelf:
         texts = attributes.get("stml", {}).get("runs", {})
         return {i: RunRecord.model_validate_json(_text(t)) for i, t in texts.items()}
 
-    def part(self, run: str, name: str, section: str | None = None) -> Part:
+    def entries(self, run: str) -> tuple[PartEntry, ...]:
+        """What a Run left for this section, and for the Run as a whole."""
+        return tuple(e for e in self.records[run].parts if e.section not in self._others)
+
+    def part(self, run: str, name: str) -> Part:
         """One value of a Run."""
         record = self.records.get(run)
         if record is None:
@@ -46,8 +58,8 @@ class Shelf:
                 f"There is no Run '{run}'", where=self.store.name,
                 do="it was undone, or belongs to another section",
             )  # fmt: skip
-        for entry in record.parts:
-            if entry.name == name and section in (None, entry.section):
+        for entry in self.entries(run):
+            if entry.name == name:
                 return read_part(self.store, entry)
         raise StmlError(
             f"The Run '{run}' has no value '{name}'", where=self.store.name,
@@ -69,21 +81,21 @@ class Shelf:
         members = tuple(map(str, obs.index[obs["in_scope"].to_numpy(dtype=bool)]))
         return Scope(kept["kind"], members, polygons, kept.get("title", ""))
 
-    def columns(self, section: str) -> tuple[str, ...]:
+    def columns(self) -> tuple[str, ...]:
         """Values and labels per observation as ``<run id>/<name>``, newest Run first."""
         return tuple(
             f"{run}/{entry.name}"
-            for run, record in reversed(list(self.records.items()))
-            for entry in record.parts
-            if entry.kind in {"Values", "Labels"} and entry.section in {section, ""}
+            for run in reversed(list(self.records))
+            for entry in self.entries(run)
+            if entry.kind in {"Values", "Labels"}
         )
 
-    def series(self, name: str, section: str, index: pd.Index[Any]) -> pd.Series[Any]:
+    def series(self, name: str, index: pd.Index[Any]) -> pd.Series[Any]:
         """One of `columns` at the observations."""
         import pandas as pd
 
         run, _, value = name.partition("/")
-        part = self.part(run, value, section)
+        part = self.part(run, value)
         if isinstance(part, Labels):
             categories = pd.Index(part.categories, dtype=object)
             codes = pd.Categorical.from_codes(part.codes.tolist(), categories)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from napari_stml.core.scope import Scope
     from napari_stml.io.section import Section
-    from napari_stml.io.tables.base import Table
     from napari_stml.io.shelf import Shelf
+    from napari_stml.io.tables.base import Table
 
 PER = 10_000.0
 """Counts per observation after normalising; log1p follows."""

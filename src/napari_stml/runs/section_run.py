@@ -155,7 +155,7 @@ def open_live(spec: Spec) -> OpenedLive:
     for each in opened:
         shelf = Shelf(Path(each.spec.store))
         for entry in shelf.records[run.run_id].parts:
-            part = shelf.part(run.run_id, entry.name, entry.section)
+            part = shelf.part(run.run_id, entry.name)
             parts[entry.section] = (*parts.get(entry.section, ()), part)
     live = analysis.live(Result(parts), inputs_of(run, opened))
     for each in opened:

@@ -34,6 +34,12 @@ def check_key(key: str, where: str) -> None:
         )
 
 
+def storable_name(name: str) -> str:
+    """The nearest name that `check_key` accepts."""
+    text = re.sub(r"[^\w.\-]+", "_", name).strip("._-")[:_LONGEST]
+    return text or "element"
+
+
 def check_keys(keys: Iterable[str], where: str) -> None:
     """`check_key` for each, and no two that differ only in case."""
     seen: dict[str, str] = {}

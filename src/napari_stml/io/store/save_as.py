@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_stml.core.errors import CannotSaveError
+from napari_stml.core.geometry import Affine
 from napari_stml.io.slides.base import Slide
 from napari_stml.io.store import files
 from napari_stml.io.store.layout import Layout
@@ -20,11 +22,11 @@ from napari_stml.io.store.staging import write_element
 from napari_stml.io.store.store import Store
 from napari_stml.io.store.swap import make_parent
 from napari_stml.io.store.tables import storable
+from napari_stml.io.store.transforms import with_transformation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from napari_stml.core.geometry import Affine
     from napari_stml.io.contents import ElementKind
 
 
@@ -34,13 +36,15 @@ class Part:
 
     It returns the path of an element's folder (copied as it is), a `Slide` or `Raster` (written
     block by block), an AnnData (annotating ``region``; see `tables.storable`), a GeoDataFrame,
-    or anything that SpatialData's models returned.
+    or anything that SpatialData's models returned. ``affine`` maps it to reference pixels (the
+    system "global"), ``um`` these to micrometres (the system "um").
     """
 
     kind: ElementKind
     name: str
     load: Callable[[], Any]
     affine: Affine | None = None
+    um: Affine | None = None
     region: str | None = None
     instances: Any = None
 
@@ -133,6 +137,18 @@ def _write_part(target: Path, part: Part) -> None:
         write_element(target, part.kind, table)
     else:
         write_element(target, part.kind, element)
+    if part.kind != "tables":
+        _place(target / "zarr.json", part)
+
+
+def _place(node: Path, part: Part) -> None:
+    """Enter the maps to reference pixels and to um beside what the element says itself."""
+    document = json.loads(node.read_bytes())
+    to_reference = part.affine or Affine()
+    with_transformation(document, to_reference, "global")
+    if part.um is not None:
+        with_transformation(document, part.um @ to_reference, "um")
+    node.write_text(json.dumps(document, indent=2))
 
 
 def _free_draft(target: Path) -> Path:

@@ -97,7 +97,7 @@ def run_values(
             per_spot = entry.kind in {"Values", "Labels", "Matrix"}
             if of_others or not per_spot or section.shelf is None:
                 continue
-            part = section.shelf.part(run, entry.name, entry.section)
+            part = section.shelf.part(run, entry.name)
             name = entry.name if len(chosen) == 1 else f"{run}.{entry.name}"
             if isinstance(part, Values):
                 columns[name] = part.values

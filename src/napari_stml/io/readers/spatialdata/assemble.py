@@ -11,10 +11,12 @@ from napari_stml.io.contents import Contents, Element, PlacedSlide
 from napari_stml.io.readers.spatialdata.files import StoreFiles, check_version
 from napari_stml.io.readers.spatialdata.observed import Region, observe, observe_without_table
 from napari_stml.io.readers.spatialdata.points import count_points, read_points
+from napari_stml.io.readers.spatialdata.referenced import references
 from napari_stml.io.readers.spatialdata.scale import um_per_px
-from napari_stml.io.readers.spatialdata.sections import plan, stored_elements
+from napari_stml.io.readers.spatialdata.sections import StoredElement, plan, stored_elements
 from napari_stml.io.readers.spatialdata.shapes import count_shapes, read_shapes
 from napari_stml.io.readers.spatialdata.tables import StoreTable
+from napari_stml.io.store.names import PREFIX
 from napari_stml.io.tables.disk import DiskTable
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 
     from napari_stml.io.contents import Observations
     from napari_stml.io.readers import Location
-    from napari_stml.io.readers.spatialdata.sections import Plan, StoredElement
+    from napari_stml.io.readers.spatialdata.referenced import Reference
+    from napari_stml.io.readers.spatialdata.sections import Plan
     from napari_stml.io.readers.spatialdata.tables import TableRole
     from napari_stml.io.slides.base import Slide
     from napari_stml.io.tables.base import Table
@@ -37,9 +40,13 @@ def assemble(
     version = (attrs.get("spatialdata_attrs") or {}).get("version")
     check_version("store", version, root)
     elements, roles, notes = stored_elements(files)
+    elements = [e for e in elements if not e.name.startswith(PREFIX)]
+    referenced = references(attrs)
+    for name, image_file in referenced.items():
+        elements.append(StoredElement("images", name, {"global": image_file.affine}))
     chosen = plan(files, elements, roles, section, observations)
     here = [e for e in elements if chosen.system in e.systems]
-    slides, unread = _open_slides(files, here, chosen)
+    slides, unread = _open_slides(files, here, chosen, referenced)
     reference = _reference(files, here, slides, chosen, image)
     to_system = next((e.systems[chosen.system] for e in here if e.name == reference), Affine())
     to_reference = to_system.inverse()
@@ -53,7 +60,7 @@ def assemble(
         notes.append(f"{elsewhere} elements lie in other coordinate systems than '{chosen.system}'")
     images = [name for name, p in placed.items() if p.role != "mask"]
     return Contents(
-        name=files.name,
+        name=files.name if len(chosen.sections) < 2 else chosen.region or chosen.system,
         format="SpatialData",
         images=placed,
         observations=observed,
@@ -79,7 +86,10 @@ def assemble(
 
 
 def _open_slides(
-    files: StoreFiles, here: Sequence[StoredElement], chosen: Plan
+    files: StoreFiles,
+    here: Sequence[StoredElement],
+    chosen: Plan,
+    referenced: Mapping[str, Reference],
 ) -> tuple[dict[str, Slide], list[str]]:
     """Open images and label images; those that nothing depends on become notes when damaged."""
     from napari_stml.io.slides import open_slide
@@ -91,7 +101,8 @@ def _open_slides(
             continue  # another region's observations
         if e.kind in {"images", "labels"}:
             try:
-                slides[e.name] = open_slide(files.at(e.kind, e.name))
+                at = referenced[e.name].path if e.name in referenced else files.at(e.kind, e.name)
+                slides[e.name] = open_slide(at)
             except StmlError as error:
                 if e.kind == "images" or e.name in chosen.regions:
                     raise
