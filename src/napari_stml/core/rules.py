@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from napari_stml.core.errors import StmlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 Mask = NDArray[np.bool_]
 Truth = tuple[Mask, Mask]
@@ -157,7 +157,7 @@ class _Reader:
         self._tokens = list(self._split())
         self._next = 0
 
-    def _split(self) -> Any:
+    def _split(self) -> Iterator[_Token]:
         at, end = 0, len(self.text.rstrip())
         while at < end:
             match = _TOKEN.match(self.text, at)

@@ -5,156 +5,267 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QPointF, QRectF, QSize, Qt
-from qtpy.QtGui import QColor, QFont, QFontMetricsF, QLinearGradient, QPainter, QPaintEvent
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QFont,
+    QFontMetricsF,
+    QLinearGradient,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QWheelEvent,
+)
 from qtpy.QtWidgets import QWidget
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from napari_stml.viewer.colours import ColourScale
+    from napari_stml.viewer.shown import Shown
 
-    from napari_stml.viewer.colours import RGBA, ColourScale
-
-ROWS = 16
-"""Categories listed before the rest becomes "and 7 more"."""
+WIDEST, EDGE, BAR = 280, 12, 110
 
 
 @dataclass(frozen=True)
-class Swatch:
-    """One line of a categorical legend."""
+class Line:
+    """One row: a title, a category, a bar or a remark."""
 
     text: str
-    colour: tuple[int, int, int]
-    count: int
+    kind: str
+    colour: tuple[int, int, int] = (0, 0, 0)
+    category: int = -1
+    off: bool = False
+    scale: ColourScale | None = None
+
+
+@dataclass(frozen=True)
+class Inks:
+    """Colours of the box; chosen to be read on a dark and on a light window."""
+
+    back: QColor
+    ink: QColor
+    faint: QColor
+
+
+DARK = Inks(QColor(28, 32, 38, 232), QColor(240, 241, 242), QColor(160, 166, 172))
+LIGHT = Inks(QColor(255, 255, 255, 235), QColor(25, 25, 25), QColor(110, 110, 110))
 
 
 class Legend(QWidget):
-    """Drawn over the canvas in its upper right corner; lets the mouse through."""
+    """Drawn over the canvas in its upper right corner. A click on a category hides or shows it.
+
+    Right click asks for the category's menu; the wheel scrolls a long list.
+    """
+
+    toggled = Signal(int)
+    menu_requested = Signal(int, object)
 
     def __init__(self, canvas: QWidget) -> None:
         super().__init__(canvas)
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
+        self.setMouseTracking(True)
         self._title = ""
-        self._swatches: tuple[Swatch, ...] = ()
-        self._scale: ColourScale | None = None
-        self._missing = 0
+        self._lines: tuple[Line, ...] = ()
+        self._first = 0
+        self._inks = DARK
         self._font = QFont(self.font())
         self._font.setPointSizeF(9.5)
         self.hide()
 
-    def show_categories(
-        self, title: str, names: Sequence[str], colours: RGBA, counts: Sequence[int], missing: int
-    ) -> None:
-        self._swatches = tuple(
-            Swatch(str(n), (int(c[0] * 255), int(c[1] * 255), int(c[2] * 255)), int(k))
-            for n, c, k in zip(names, colours, counts, strict=False)
-        )
-        self._scale = None
-        self._show(title, missing)
+    def show_theme(self, light: bool) -> None:
+        self._inks = LIGHT if light else DARK
+        self.update()
 
-    def show_scale(self, title: str, scale: ColourScale, missing: int) -> None:
-        self._swatches = ()
-        self._scale = scale
-        self._show(title, missing)
-
-    def clear(self) -> None:
-        self._title, self._swatches, self._scale = "", (), None
-        self.hide()
-
-    @property
-    def lines(self) -> list[str]:
-        """The texts drawn, from top to bottom."""
-        if self._scale is not None:
-            texts = [self._title, _number(self._scale.high), _number(self._scale.low)]
-        else:
-            texts = [self._title, *(f"{s.text}  ({s.count})" for s in self._swatches[:ROWS])]
-            if len(self._swatches) > ROWS:
-                texts.append(f"and {len(self._swatches) - ROWS} more")
-        return texts + ([f"no value  ({self._missing})"] if self._missing else [])
-
-    def _show(self, title: str, missing: int) -> None:
-        self._title, self._missing = title, missing
-        self.resize(self.sizeHint())
+    def explain(self, shown: Shown, beside: Shown | None = None) -> None:
+        """Draw the legend of what is shown, and of what is shown beside it."""
+        if self._title != shown.name:
+            self._first = 0
+        self._title = shown.name
+        lines = _lines(shown, "left: " if beside is not None else "")
+        if beside is not None:
+            lines += _lines(beside, "right: ", click=False)
+        self._lines = tuple(lines)
+        clicks = "\nclick: hide or show  |  right click: rename, colour, merge"
+        self.setToolTip(shown.name + (clicks if shown.categories else ""))
         self.place()
         self.show()
         self.raise_()
         self.update()
 
+    def clear(self) -> None:
+        self._title, self._lines = "", ()
+        self.hide()
+
+    @property
+    def lines(self) -> list[str]:
+        """The texts drawn, from top to bottom."""
+        texts: list[str] = []
+        for line in self._visible():
+            if line.scale is not None:
+                texts += [_number(line.scale.high), _number(line.scale.low)]
+            elif line.text:
+                texts.append(line.text)
+        return texts
+
     def place(self) -> None:
-        """Into the corner, 12 px from the edges."""
+        """Into the corner, and no higher than the canvas."""
         parent = self.parentWidget()
-        if parent is not None:
-            self.move(parent.width() - self.width() - 12, 12)
+        if parent is not None and self._lines:
+            self.resize(self.sizeHint())
+            self.move(parent.width() - self.width() - EDGE, EDGE)
 
     def sizeHint(self) -> QSize:
-        metrics = QFontMetricsF(self._font)
-        width = max((metrics.horizontalAdvance(t) for t in self.lines), default=0)
-        line = metrics.height() + 4
-        rows = len(self.lines)
-        height = line * (1 + bool(self._missing)) + 130 if self._scale else line * rows
-        return QSize(int(min(width, 260)) + 46, int(height) + 14)
+        visible = self._visible()
+        bold = QFont(self._font)
+        bold.setBold(True)
+        wide = max((QFontMetricsF(bold).horizontalAdvance(x.text) for x in visible), default=0)
+        height = sum(self._height(line) for line in visible)
+        parent = self.parentWidget()
+        most = min(WIDEST, int((parent.width() if parent else 900) * 0.4))
+        return QSize(int(min(wide, most)) + 48, int(height) + 14)
+
+    # geometry
+
+    @property
+    def _step(self) -> float:
+        return float(QFontMetricsF(self._font).height()) + 4
+
+    def _height(self, line: Line) -> float:
+        return BAR + 14 if line.kind == "bar" else self._step
+
+    @property
+    def _room(self) -> int:
+        """Rows that fit the canvas."""
+        parent = self.parentWidget()
+        height = (parent.height() if parent is not None else 800) - 2 * EDGE - 60
+        return max(4, int(height / self._step))
+
+    def _visible(self) -> list[Line]:
+        if len(self._lines) <= self._room or any(x.kind == "bar" for x in self._lines):
+            return list(self._lines)
+        title, rest = self._lines[0], self._lines[1:]
+        window = self._room - 2
+        self._first = max(0, min(self._first, len(rest) - window))
+        left = len(rest) - self._first - window
+        more = f"and {left} more (wheel)" if left else f"({self._first} above, wheel)"
+        return [title, *rest[self._first : self._first + window], Line(more, "remark")]
+
+    def category_at(self, y: float) -> int:
+        """The category drawn at a height of the widget, -1 for none."""
+        top = 7.0
+        for line in self._visible():
+            top += self._height(line)
+            if y < top:
+                return line.category
+        return -1
+
+    # the mouse
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        if event is not None and event.button() == Qt.MouseButton.LeftButton:
+            category = self.category_at(event.position().y())
+            if category >= 0:
+                self.toggled.emit(category)
+            event.accept()
+
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
+        if event is not None:
+            over = self.category_at(event.position().y()) >= 0
+            hand = Qt.CursorShape.PointingHandCursor
+            self.setCursor(hand if over else Qt.CursorShape.ArrowCursor)
+            event.accept()
+
+    def contextMenuEvent(self, event: QContextMenuEvent | None) -> None:
+        if event is not None:
+            category = self.category_at(event.pos().y())
+            if category >= 0:
+                self.menu_requested.emit(category, event.globalPos())
+            event.accept()
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        if event is None:
+            return
+        if len(self._visible()) == len(self._lines):
+            event.ignore()
+            return
+        self._first += -3 if event.angleDelta().y() > 0 else 3
+        self.place()
+        self.update()
+        event.accept()
+
+    # drawing
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(self._font)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(255, 255, 255, 226))
+        painter.setBrush(self._inks.back)
         painter.drawRoundedRect(QRectF(self.rect()), 6, 6)
-        metrics = QFontMetricsF(self._font)
-        line = metrics.height() + 4
         y = 7.0
-        self._text(painter, 10, y, line, self._title, bold=True)
-        y += line
-        y = self._bar(painter, y, line) if self._scale is not None else self._rows(painter, y, line)
-        if self._missing:
-            self._dot(painter, y, line, QColor(158, 158, 158, 110))
-            self._text(painter, 30, y, line, f"no value  ({self._missing})")
+        for line in self._visible():
+            if line.kind == "bar":
+                self._bar(painter, y, line)
+            elif line.kind in {"title", "remark"}:
+                self._text(painter, 10, y, line)
+            else:
+                self._dot(painter, y, line)
+                self._text(painter, 30, y, line)
+            y += self._height(line)
         painter.end()
 
-    def _rows(self, painter: QPainter, y: float, line: float) -> float:
-        for swatch in self._swatches[:ROWS]:
-            self._dot(painter, y, line, QColor(*swatch.colour))
-            self._text(painter, 30, y, line, f"{swatch.text}  ({swatch.count})")
-            y += line
-        if len(self._swatches) > ROWS:
-            self._text(painter, 30, y, line, f"and {len(self._swatches) - ROWS} more")
-            y += line
-        return y
-
-    def _bar(self, painter: QPainter, y: float, line: float) -> float:
-        assert self._scale is not None
-        table = self._scale.table
-        gradient = QLinearGradient(QPointF(0, y + 110), QPointF(0, y))
+    def _bar(self, painter: QPainter, y: float, line: Line) -> None:
+        scale = line.scale
+        if scale is None:
+            return
+        table = scale.table
+        gradient = QLinearGradient(QPointF(0, y + BAR), QPointF(0, y))
         for i in range(0, 256, 15):
             r, g, b = (int(c * 255) for c in table[i][:3])
             gradient.setColorAt(i / 255, QColor(r, g, b))
         painter.setBrush(gradient)
-        painter.setPen(QColor(90, 90, 90))
-        painter.drawRect(QRectF(12, y + 2, 16, 108))
-        self._text(painter, 36, y - 2, line, _number(self._scale.high))
-        self._text(painter, 36, y + 110 - line + 4, line, _number(self._scale.low))
-        return y + 118
+        painter.setPen(self._inks.faint)
+        painter.drawRect(QRectF(12, y + 2, 16, BAR - 2))
+        self._text(painter, 36, y - 2, Line(_number(scale.high), "limit"))
+        self._text(painter, 36, y + BAR - self._step + 4, Line(_number(scale.low), "limit"))
 
-    def _dot(self, painter: QPainter, y: float, line: float, colour: QColor) -> None:
-        painter.setPen(QColor(80, 80, 80, 120))
-        painter.setBrush(colour)
-        painter.drawEllipse(QPointF(17, y + line / 2), 5.5, 5.5)
+    def _dot(self, painter: QPainter, y: float, line: Line) -> None:
+        painter.setPen(self._inks.faint)
+        painter.setBrush(Qt.BrushStyle.NoBrush if line.off else QColor(*line.colour))
+        painter.drawEllipse(QPointF(17, y + self._step / 2), 5.5, 5.5)
 
-    def _text(
-        self, painter: QPainter, x: float, y: float, line: float, text: str, bold: bool = False
-    ) -> None:
+    def _text(self, painter: QPainter, x: float, y: float, line: Line) -> None:
         font = QFont(self._font)
-        font.setBold(bold)
+        font.setBold(line.kind == "title")
+        font.setStrikeOut(line.off)
         painter.setFont(font)
-        painter.setPen(QColor(25, 25, 25))
+        painter.setPen(self._inks.faint if line.off or line.kind == "remark" else self._inks.ink)
         room = self.width() - x - 8
-        short = QFontMetricsF(font).elidedText(text, Qt.TextElideMode.ElideRight, room)
-        painter.drawText(
-            QRectF(x, y, room, line),
-            Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
-            short,
-        )
+        mode = Qt.TextElideMode.ElideMiddle
+        short = QFontMetricsF(font).elidedText(line.text, mode, room)
+        align = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+        painter.drawText(QRectF(x, y, room, self._step), align, short)
+
+
+def _lines(shown: Shown, where: str, *, click: bool = True) -> list[Line]:
+    """Title, categories or bar, what is hidden by thresholds, and how many have no value."""
+    lines = [Line(where + shown.name, "title")]
+    if shown.drawn is not None:
+        off = shown.off
+        for i, (name, count) in enumerate(zip(shown.categories, shown.counts, strict=True)):
+            r, g, b = (int(255 * c) for c in shown.drawn.colours[i][:3])
+            text = f"{name}  ({count:,})"
+            lines.append(Line(text, "category", (r, g, b), i if click else -1, i in off))
+    else:
+        lines.append(Line("", "bar", scale=shown.scale))
+        low, high = shown.threshold.low, shown.threshold.high
+        done = "hidden" if shown.threshold.hide else "grey"
+        if low is not None:
+            lines.append(Line(f"{done} below {_number(low)}", "remark"))
+        if high is not None:
+            lines.append(Line(f"{done} above {_number(high)}", "remark"))
+    if shown.missing:
+        lines.append(Line(f"no value  ({shown.missing:,})", "missing", (158, 158, 158)))
+    return lines
 
 
 def _number(value: float) -> str:

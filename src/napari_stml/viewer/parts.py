@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
 from napari_stml.core.results import Labels, Values
 
 if TYPE_CHECKING:
@@ -18,16 +15,11 @@ def paint_part(state: ViewerState, part: Labels | Values) -> None:
     """Colour the current section's observations by a part of a live result."""
     if state.current is None:
         return
-    state.current.colour_by_values(part.name, as_series(part))
-
-
-def as_series(part: Labels | Values) -> pd.Series:
-    """What `Section.values` would give for this part once it is stored."""
     if isinstance(part, Labels):
-        categories = pd.Index(part.categories, dtype=object)
-        codes = np.asarray(part.codes, dtype=np.int64)
-        return pd.Series(pd.Categorical.from_codes(codes.tolist(), categories), name=part.name)
-    return pd.Series(np.asarray(part.values), name=part.name)
+        state.current.colour_by_codes(part.name, part.codes, part.categories, part.colours)
+    else:
+        state.current.colour_by_values(part.name, part.values)
+    state.shown_changed.emit()
 
 
 def named_by(state: ViewerState, link: Link, ids: tuple[str, ...]) -> frozenset[str]:

@@ -1,151 +1,286 @@
-"""One section on one canvas: its slide, its spots, and what they are coloured by."""
+"""One section on one canvas: its slide, its observations, and what they are coloured by."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.viewer.colours import ColourScale, limits, palette
 from napari_stml.viewer.element_layer import points_layer, shapes_layer
 from napari_stml.viewer.frame import Frame
-from napari_stml.viewer.slide_layer import slide_layers
-from napari_stml.viewer.spots_layer import paint, paint_codes, spots_layer
+from napari_stml.viewer.highlight import Highlight, fitting
+from napari_stml.viewer.levels import Watch, levels
+from napari_stml.viewer.make_spots import make_spots
+from napari_stml.viewer.paint import split
+from napari_stml.viewer.prepare import prepared_of
+from napari_stml.viewer.shown import Shown, of_codes, shown_of
+from napari_stml.viewer.slide_layer import mask_layer, slide_layers
+from napari_stml.viewer.styling import Styling
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Layer, Points
+    from collections.abc import Callable, Sequence
+
+    from napari.layers import Image, Layer
     from napari.viewer import Viewer
+    from numpy.typing import NDArray
 
     from napari_stml.io.contents import Element
     from napari_stml.io.section import Section
+    from napari_stml.io.slides.base import Pixels
     from napari_stml.viewer.legend import Legend
+    from napari_stml.viewer.spots import Spots
 
-
-@dataclass(frozen=True)
-class Shown:
-    """What the spots are coloured by, and how."""
-
-    name: str
-    categories: tuple[str, ...] = ()
-    counts: tuple[int, ...] = ()
-    scale: ColourScale | None = None
-    missing: int = 0
+Camera = tuple[tuple[float, ...], float]
 
 
 class SectionView:
     """The layers of one section. The section is the truth, the layers are its picture.
 
     Layers that the user deletes are painted anew when they are asked for again; renamed ones
-    are followed. Runs on the main thread only.
+    are followed. Runs on the main thread only; what it needs from files was read by `prepare`.
     """
 
-    def __init__(self, viewer: Viewer, section: Section, legend: Legend | None = None) -> None:
+    def __init__(
+        self, viewer: Viewer, section: Section, legend: Legend | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:  # fmt: skip
         self.viewer = viewer
         self.section = section
         self.frame = Frame(section.um_per_px)
+        self.ready = prepared_of(section)
+        self.styling = Styling(section, say)
         self.shown: Shown | None = None
-        self._legend = legend
-        self._slides: list[Image] = []
+        self.beside: Shown | None = None
+        self.divider = 0.0
+        self.size, self.opacity = 1.0, 0.85
+        self.watches: dict[str, Watch] = {}
+        self._legend, self._say = legend, say
+        self._slides: dict[str, list[Image]] = {}
         self._others: list[Layer] = []
-        self._spots: Points | None = None
+        self._spots: Spots | None = None
+        self._ring: Highlight | None = None
+        self._chosen: NDArray[np.bool_] | None = None
+        self._camera: Camera | None = None
+        self._seen: list[Layer] = []
+
+    # layers
 
     def open(self) -> None:
-        """Add the slide and the spots, and look at them."""
+        """Add the slide and the observations, and look at them."""
         for name, placed in self.section.images.items():
             if placed.role == "mask":
                 continue
-            for layer in slide_layers(f"{self.section.name} / {name}", placed, self.frame):
-                self._slides.append(self.viewer.add_layer(layer))
-            if len(self._slides) and placed.role == "brightfield":
+            self._slides[name] = [self.viewer.add_layer(new) for new in self._drawn_slide(name)]
+            if placed.role == "brightfield":
                 break
         if self.section.observations is not None:
             self.spots()
         self.viewer.canvas.overlays.scale_bar.visible = self.frame.um_per_px is not None
         self.viewer.reset_view()
 
-    def spots(self) -> Points:
+    def _drawn_slide(self, name: str) -> list[Image]:
+        self.watches.setdefault(name, Watch())
+        if name in self.ready.failed:
+            self.watches[name].failed(self.ready.failed[name])
+        return slide_layers(
+            f"{self.section.name} / {name}", self.section.images[name], self.frame,
+            self.ready.coarse.get(name), self.ready.channel_limits.get(name, ()),
+            self.watches[name],
+        )  # fmt: skip
+
+    def spots(self) -> Layer:
         """The observations' layer, made anew when the user has deleted it."""
-        observations = self.section.observations
-        if observations is None:
-            raise LookupError("this section has no observations")
-        if self._spots is None or self._spots not in self.viewer.layers:
-            name = f"{self.section.name} / {observations.kind}"
-            self._spots = self.viewer.add_layer(spots_layer(name, observations, self.frame))
+        return self.painter().layer
+
+    def painter(self) -> Spots:
+        """What draws the observations, its layer standing in the viewer."""
+        if self._spots is None or self._spots.layer not in self.viewer.layers:
+            mask = self.section.observations.mask if self.section.observations else None
+            watch = self.watches.setdefault(mask, Watch()) if mask is not None else None
+            self._spots = make_spots(self.section, self.frame, self.ready, watch)
+            self._spots.set_opacity(self.opacity)
+            if self.size != 1.0:
+                self._spots.set_size(self.size)
+            if self.shown is not None:
+                self._spots.apply(self.shown.paint())
+            self.viewer.add_layer(self._spots.layer)
         return self._spots
+
+    @property
+    def slide_layers(self) -> list[Image]:
+        return [x for layers in self._slides.values() for x in layers if x in self.viewer.layers]
 
     @property
     def layers(self) -> list[Layer]:
         """Those of our layers that still stand in the viewer."""
-        mine: list[Layer] = [*self._slides, *self._others]
-        if self._spots is not None:
-            mine.append(self._spots)
+        mine: list[Layer] = [*(x for some in self._slides.values() for x in some), *self._others]
+        mine += [part.layer for part in (self._spots, self._ring) if part is not None]
         return [layer for layer in mine if layer in self.viewer.layers]
-
-    def colour_by(
-        self,
-        name: str,
-        *,
-        table: str | None = None,
-        colour_map: str = "viridis",
-        colour_limits: tuple[float, float] | None = None,
-    ) -> Shown:
-        """Colour the spots by a column or a gene and say so in the legend."""
-        values = self.section.values(name, table=table)
-        return self.colour_by_values(name, values, colour_map, colour_limits)
-
-    def colour_by_values(
-        self,
-        name: str,
-        values: Any,
-        colour_map: str = "viridis",
-        colour_limits: tuple[float, float] | None = None,
-    ) -> Shown:
-        """Colour by a series in the order of the observations, stored or not (a live update)."""
-        layer = self.spots()
-        if isinstance(getattr(values, "dtype", None), _categorical()):
-            shown = self._by_category(layer, name, values)
-        else:
-            shown = self._by_number(
-                layer, name, np.asarray(values, dtype=np.float32), colour_map, colour_limits
-            )
-        layer.visible = True
-        self.shown = shown
-        return shown
-
-    def _by_category(self, layer: Points, name: str, values: Any) -> Shown:
-        codes = np.asarray(values.cat.codes, dtype=np.intp)
-        categories = tuple(str(c) for c in values.cat.categories)
-        colours = palette(categories)
-        paint_codes(layer, codes, colours)
-        counts = np.bincount(codes[codes >= 0], minlength=len(categories))
-        missing = int((codes < 0).sum())
-        if self._legend is not None:
-            self._legend.show_categories(name, categories, colours, counts.tolist(), missing)
-        return Shown(name, categories, tuple(int(c) for c in counts), None, missing)
-
-    def _by_number(
-        self,
-        layer: Points,
-        name: str,
-        values: Any,
-        colour_map: str,
-        colour_limits: tuple[float, float] | None,
-    ) -> Shown:
-        scale = ColourScale(colour_map, *(colour_limits or limits(values)))
-        paint(layer, scale(values))
-        missing = int((~np.isfinite(values)).sum())
-        if self._legend is not None:
-            self._legend.show_scale(name, scale, missing)
-        return Shown(name, (), (), scale, missing)
 
     def show_element(self, element: Element, data: Any) -> Layer:
         """Add a further element; ``data`` is what was read of it off the main thread."""
         draw = points_layer if element.kind == "points" else shapes_layer
-        layer = self.viewer.add_layer(draw(element, data, self.frame))
-        layer.name = f"{self.section.name} / {element.name}"
-        self._others.append(layer)
+        return self._add(draw(element, data, self.frame), element.name)
+
+    def show_mask(self, name: str, coarse: Pixels | None) -> Layer:
+        """Add a label mask of the section; ``coarse`` was read off the main thread."""
+        watch = self.watches.setdefault(name, Watch())
+        return self._add(
+            mask_layer(name, self.section.images[name], self.frame, coarse, watch), name
+        )
+
+    def _add(self, layer: Layer, name: str) -> Layer:
+        layer.name = f"{self.section.name} / {name}"
+        self._others.append(self.viewer.add_layer(layer))
         return layer
+
+    def read_again(self, name: str, coarse: Pixels | None) -> None:
+        """Show a slide whose pieces could not be read once more."""
+        for i, layer in enumerate(self._slides.get(name, [])):
+            if layer not in self.viewer.layers:
+                continue
+            plane = coarse if coarse is None or layer.rgb else coarse[:, :, i]
+            channel = None if layer.rgb else i
+            slide = self.section.images[name].slide
+            layer.data = levels(slide, channel, plane, self.watches[name])
+        if self.section.observations is not None and self.section.observations.mask == name:
+            self.painter().apply(self.painter().paint)
+
+    # colours
+
+    def colour_by(
+        self, name: str, *, table: str | None = None, colour_map: str = "viridis",
+        colour_limits: tuple[float, float] | None = None,
+    ) -> Shown:  # fmt: skip
+        """Colour by a column or a gene, read here and now (for scripts; the dock reads aside)."""
+        values = self.section.values(name, table=table)
+        return self.colour_by_values(name, values, colour_map, colour_limits)
+
+    def colour_by_values(
+        self, name: str, values: Any, colour_map: str = "viridis",
+        colour_limits: tuple[float, float] | None = None,
+    ) -> Shown:  # fmt: skip
+        """Colour by a series in the order of the observations, stored or not (a live update)."""
+        shown = shown_of(
+            name, values, style=self.styling.of(name),
+            colour_map=colour_map, colour_limits=colour_limits,
+        )  # fmt: skip
+        return self.show(shown)
+
+    def colour_by_codes(
+        self, name: str, codes: NDArray[Any], categories: Sequence[str],
+        colours: Sequence[str] = (),
+    ) -> Shown:  # fmt: skip
+        """Colour by category codes (a live update); ``colours`` are #rrggbb or the palette's."""
+        style = self.styling.of(name)
+        if colours:
+            chosen = {**dict(zip(categories, colours, strict=True)), **style.colours}
+            style = replace(style, colours=chosen)
+        return self.show(of_codes(name, codes, categories, style))
+
+    def show(self, shown: Shown) -> Shown:
+        """Paint what is given and say so in the legend."""
+        self.shown = shown
+        painter = self.painter()
+        if self.beside is not None and self.section.observations is not None:
+            world_x = self.frame.world_yx(self.section.observations.xy)[:, 1]
+            painter.apply(split(shown.paint(), self.beside.paint(), world_x >= self.divider))
+        else:
+            painter.apply(shown.paint())
+        self._tell_legend()
+        return shown
+
+    def swipe(self, beside: Shown | None, divider: float = 0.0) -> None:
+        """Show another value right of a vertical line (world x); None: the first one alone."""
+        self.beside, self.divider = beside, divider
+        if self.shown is not None:
+            self.show(self.shown)
+
+    def _tell_legend(self) -> None:
+        if self._legend is None:
+            return
+        if self.shown is None or self.section.observations is None:
+            self._legend.clear()
+            return
+        self._legend.explain(self.shown, self.beside)
+
+    def set_size(self, factor: float) -> None:
+        self.size = factor
+        self.painter().set_size(factor)
+
+    def set_opacity(self, value: float) -> None:
+        self.opacity = value
+        self.painter().set_opacity(value)
+
+    # observations on the canvas
+
+    def observation_at(self, world_yx: Sequence[float]) -> int:
+        """The observation drawn at a place, -1 for none; in any thread."""
+        if self.ready.tree is None:
+            return -1
+        xy = self.frame.reference_xy(np.asarray(world_yx[-2:], dtype=np.float64))
+        reach = self.ready.radius * max(self.size, 1.0)
+        away, i = self.ready.tree.query(xy, distance_upper_bound=max(reach, 1e-6) * 1.05)
+        return int(i) if np.isfinite(away) else -1
+
+    def describe(self, i: int) -> str:
+        """Name and shown value of an observation."""
+        observed = self.section.observations
+        if observed is None or not 0 <= i < len(observed):
+            return ""
+        words = str(observed.names[i])
+        for shown in (self.shown, self.beside):
+            if shown is not None:
+                words += f"   {shown.name}: {shown.text(i)}"
+        return words
+
+    def ring(self, chosen: NDArray[np.bool_] | None) -> None:
+        """Draw a ring around the chosen observations; None takes it away."""
+        self._chosen = chosen
+        observed = self.section.observations
+        standing = self._ring is not None and self._ring.layer in self.viewer.layers
+        if chosen is None or observed is None or not chosen.any():
+            if standing and self._ring is not None:
+                self._ring.layer.visible = False
+            return
+        if not standing or self._ring is None:
+            name = f"{self.section.name} / selected"
+            diameter = 2 * self.ready.radius * self.size
+            self._ring = fitting(name, observed.xy, diameter, self.frame, self.ready.own)
+            active = self.viewer.layers.selection.active
+            self.viewer.add_layer(self._ring.layer)
+            self.viewer.layers.selection.active = active
+        self._ring.show(chosen)
+        self._ring.layer.visible = True
+
+    def world_box(self, chosen: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """Lowest and highest world (y, x) of the chosen observations."""
+        observed = self.section.observations
+        if observed is None or not chosen.any():
+            return None
+        yx = self.frame.world_yx(observed.xy[chosen])
+        edge = self.ready.radius * (self.frame.um_per_px.mean if self.frame.um_per_px else 1.0)
+        return yx.min(axis=0) - edge, yx.max(axis=0) + edge
+
+    # coming and going
+
+    def leave(self) -> None:
+        """Hide our layers; camera and what was visible come back with `come_back`."""
+        camera = self.viewer.scene.camera
+        self._camera = (tuple(camera.center), float(camera.zoom))
+        self._seen = [layer for layer in self.layers if layer.visible]
+        for layer in self.layers:
+            layer.visible = False
+
+    def come_back(self) -> None:
+        for layer in self._seen:
+            if layer in self.viewer.layers:
+                layer.visible = True
+        if self._camera is not None:
+            self.viewer.scene.camera.center, self.viewer.scene.camera.zoom = self._camera
+        self.viewer.canvas.overlays.scale_bar.visible = self.frame.um_per_px is not None
+        self._tell_legend()
 
     def remove_layers(self) -> None:
         """Take our layers off the canvas; the user's own stay."""
@@ -158,9 +293,3 @@ class SectionView:
         """Take the layers away and close the files."""
         self.remove_layers()
         self.section.close()
-
-
-def _categorical() -> type:
-    import pandas as pd
-
-    return pd.CategoricalDtype

@@ -4,39 +4,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_stml.io.slides import pyramid
+from napari_stml.viewer.levels import levels
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from collections.abc import Sequence
+
+    from napari.layers import Image, Labels
 
     from napari_stml.io.contents import PlacedSlide
-    from napari_stml.io.slides.base import Slide
+    from napari_stml.io.slides.base import Pixels
     from napari_stml.viewer.frame import Frame
+    from napari_stml.viewer.levels import Watch
 
 CHANNEL_COLOURS = ("blue", "green", "magenta", "yellow", "cyan", "red", "gray")
 
 
-def slide_layers(name: str, placed: PlacedSlide, frame: Frame) -> list[Image]:
-    """One layer for a colour slide, one per channel else (blended by addition)."""
+def slide_layers(
+    name: str,
+    placed: PlacedSlide,
+    frame: Frame,
+    coarse: Pixels | None = None,
+    limits: Sequence[tuple[float, float]] = (),
+    watch: Watch | None = None,
+) -> list[Image]:
+    """One layer for a colour slide, one per channel else (blended by addition).
+
+    ``coarse`` and ``limits`` were read before, off the main thread; nothing is read here.
+    """
     from napari.layers import Image
 
     slide = placed.slide
     common: dict[str, Any] = {"multiscale": True, "cache": False, **frame.raster(placed.affine)}
     if slide.rgb:
-        return [Image(pyramid(slide), rgb=True, name=name, **common)]
+        return [Image(levels(slide, None, coarse, watch), rgb=True, name=name, **common)]
     layers = []
     for i, channel in enumerate(slide.channels):
-        title = name if len(slide.channels) == 1 else f"{name} / {channel}"
+        one = len(slide.channels) == 1
+        plane = None if coarse is None else coarse[:, :, i]
         layers.append(
             Image(
-                pyramid(slide, channel=i),
+                levels(slide, i, plane, watch),
                 rgb=False,
-                name=title,
-                colormap="gray" if len(slide.channels) == 1 else CHANNEL_COLOURS[i % 7],
+                name=name if one else f"{name} / {channel}",
+                colormap="gray" if one else CHANNEL_COLOURS[i % 7],
                 blending="translucent" if i == 0 else "additive",
-                contrast_limits=channel_limits(slide, i),
+                contrast_limits=limits[i] if i < len(limits) else _range(slide.dtype),
                 visible=i < 4,
                 **common,
             )
@@ -44,16 +56,28 @@ def slide_layers(name: str, placed: PlacedSlide, frame: Frame) -> list[Image]:
     return layers
 
 
-def channel_limits(slide: Slide, channel: int) -> tuple[float, float]:
-    """Limits of one channel from the coarsest level: background to the brightest thousandth."""
-    level = slide.levels[-1]
-    pixels = slide.read(
-        0,
-        0,
-        len(slide.levels) - 1,
-        min(level.width, 2048),
-        min(level.height, 2048),
-        channel=channel,
-    )
-    low, high = (float(v) for v in np.nanpercentile(pixels, [1, 99.9]))
-    return (low, high) if high > low else (low, low + 1)
+def mask_layer(
+    name: str,
+    placed: PlacedSlide,
+    frame: Frame,
+    coarse: Pixels | None = None,
+    watch: Watch | None = None,
+) -> Labels:
+    """A label mask in napari's cycle of label colours, not to be edited."""
+    from napari.layers import Labels
+
+    plane = None if coarse is None else coarse[:, :, 0]
+    layer = Labels(
+        levels(placed.slide, None, plane, watch),
+        multiscale=True, cache=False, name=name, opacity=0.5, **frame.raster(placed.affine),
+    )  # fmt: skip
+    layer.editable = False
+    return layer
+
+
+def _range(dtype: Any) -> tuple[float, float]:
+    """Of all values that the type can hold; numbers with a point lie between 0 and 1."""
+    import numpy as np
+
+    kind = np.dtype(dtype)
+    return (0.0, float(np.iinfo(kind).max)) if kind.kind in "ui" else (0.0, 1.0)

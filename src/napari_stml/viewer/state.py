@@ -9,76 +9,168 @@ from psygnal import Signal
 from qtpy.QtCore import QEvent, QObject
 
 from napari_stml.viewer._compat import canvas_widget
+from napari_stml.viewer.background import Background
+from napari_stml.viewer.camera import canvas_x, world_x
+from napari_stml.viewer.keys import bind_keys
 from napari_stml.viewer.legend import Legend
+from napari_stml.viewer.legend_menu import ask
+from napari_stml.viewer.pointer import Pointer
+from napari_stml.viewer.recovery import Recovery
 from napari_stml.viewer.section_view import SectionView
+from napari_stml.viewer.swipe_line import SwipeLine
+from napari_stml.viewer.wishes import LookWishes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari.viewer import Viewer
+    from qtpy.QtCore import QPoint
+    from qtpy.QtWidgets import QWidget
 
     from napari_stml.io.section import Section
+    from napari_stml.viewer.selection import Selection
 
 
-class _PlaceOnResize(QObject):
-    """Keeps the legend in its corner."""
+class _OnResize(QObject):
+    """Keeps what lies over the canvas in its place."""
 
-    def __init__(self, legend: Legend) -> None:
-        super().__init__(legend)
-        self._legend = legend
+    def __init__(self, canvas: QWidget, act: Callable[[], None]) -> None:
+        super().__init__(canvas)
+        self._act = act
+        canvas.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         if event is not None and event.type() == QEvent.Type.Resize:
-            self._legend.place()
+            self._act()
         return False
 
 
 class ViewerState:
-    """The typed state of one viewer; find it with `state_of`."""
+    """The typed state of one viewer; find it with `state_of`.
+
+    ``said`` carries messages for the user; ``wishes`` does what the page Look asks for.
+    """
 
     section_changed = Signal()
     shown_changed = Signal()
+    selection_changed = Signal()
+    said = Signal(str)
+    clicked = Signal(str)
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
         self.views: list[SectionView] = []
         self.current: SectionView | None = None
+        self.selection: Selection | None = None
+        self.background = Background()
+        self.wishes = LookWishes(self)
+        self.pointer = Pointer(self)
+        self.pointer.clicked.connect(self.clicked.emit)
+        self.pointer.shift_clicked.connect(self.wishes.observation_toggled)
+        self.legend: Legend | None = None
+        self._line: SwipeLine | None = None
         canvas = canvas_widget(viewer)
-        self.legend = Legend(canvas) if canvas is not None else None
-        self._follow = _PlaceOnResize(self.legend) if self.legend is not None else None
-        if canvas is not None and self._follow is not None:
-            canvas.installEventFilter(self._follow)
+        if canvas is not None:
+            self._over_canvas(canvas)
+        self._recovery = Recovery(self) if canvas is not None else None
+        bind_keys(self)
+
+    def _over_canvas(self, canvas: QWidget) -> None:
+        self.legend = Legend(canvas)
+        self.legend.toggled.connect(self.wishes.category_toggled)
+        self.legend.menu_requested.connect(self._menu)
+        self._line = SwipeLine(canvas)
+        self._line.dragged.connect(self._dragged)
+        self._follow = _OnResize(canvas, self._resized)
+        camera = self.viewer.scene.camera
+        camera.events.center.connect(self.place_swipe)
+        camera.events.zoom.connect(self.place_swipe)
+        self.viewer.events.theme.connect(self._theme_changed)
+        self._theme_changed()
+
+    @property
+    def busy(self) -> bool:
+        """Something is being read aside."""
+        return self.background.busy
 
     def open(self, section: Section) -> SectionView:
-        """Paint a section and make it the current one; the others are hidden."""
-        for view in self.views:
-            for layer in view.layers:
-                layer.visible = False
-        view = SectionView(self.viewer, section, self.legend)
+        """Paint a section and make it the current one; the others are hidden.
+
+        Give it to `prepare` in a thread before: what was not prepared is read here and now.
+        """
+        view = SectionView(self.viewer, section, self.legend, self.said.emit)
+        if self.current is not None:
+            self.current.leave()
         self.views.append(view)
-        self.current = view
-        if self.legend is not None:
-            self.legend.clear()
+        self._become(view)
         view.open()
+        for layer in view.layers:
+            self.pointer.explain(layer)
         self.section_changed.emit()
         return view
 
+    def switch_to(self, view: SectionView) -> None:
+        """Look at another open section again, where one left it."""
+        if view is self.current:
+            return
+        if self.current is not None:
+            self.current.leave()
+        self._become(view)
+        view.come_back()
+        self.section_changed.emit()
+
+    def _become(self, view: SectionView | None) -> None:
+        self.current = view
+        self.background.forget("colour")
+        self.background.forget("swipe")
+        if self.legend is not None:
+            self.legend.clear()
+        self.select(None)
+        self.place_swipe()
+
     def colour_by(self, name: str, **how: object) -> None:
+        """Colour here and now; raises what goes wrong (the dock wishes instead)."""
         if self.current is None:
             return
+        self.current.styling.load()
         self.current.colour_by(name, **how)  # type: ignore[arg-type]
         self.shown_changed.emit()
+
+    def select(self, selection: Selection | None) -> None:
+        """Make these observations the selection and draw rings around them."""
+        if selection is None and self.selection is None:
+            return
+        self.selection = selection
+        for view in self.views:
+            observed = view.section.observations
+            if view is self.current and selection is not None and observed is not None:
+                view.ring(selection.mask(observed))
+            else:
+                view.ring(None)
+        self.selection_changed.emit()
 
     def rescale(self, um_per_px: float) -> None:
         """Give the current section the scale its files do not state; its files stay open."""
         if self.current is None:
             return
-        section = self.current.section.with_um_per_px(um_per_px)
-        shown = self.current.shown
-        self.current.remove_layers()
-        self.views.remove(self.current)
+        self.replace_section(self.current.section.with_um_per_px(um_per_px))
+
+    def replace_section(self, section: Section) -> None:
+        """Show a changed section (scale, alignment) in place of the current one, as it was."""
+        before = self.current
+        if before is None:
+            return
+        before.remove_layers()
+        self.views.remove(before)
         self.current = None
-        self.open(section)
-        if shown is not None:
-            self.colour_by(shown.name)
+        view = self.open(section)
+        view.size, view.opacity = before.size, before.opacity
+        if before.shown is not None:
+            view.set_opacity(before.opacity)
+            if before.size != 1.0:
+                view.set_size(before.size)
+            view.show(before.shown)
+            self.shown_changed.emit()
 
     def close_current(self) -> None:
         """Take the current section off the canvas; the one before it comes back."""
@@ -86,18 +178,54 @@ class ViewerState:
             return
         self.current.close()
         self.views.remove(self.current)
-        self.current = self.views[-1] if self.views else None
+        self._become(self.views[-1] if self.views else None)
         if self.current is not None:
-            for layer in self.current.layers:
-                layer.visible = True
+            self.current.come_back()
         self.section_changed.emit()
 
     def close(self) -> None:
         """Close every section's files; the viewer itself is going away."""
+        if self._recovery is not None:
+            self._recovery.stop()
+        self.background.close()
         for view in self.views:
             view.section.close()
         self.views.clear()
         self.current = None
+
+    # over the canvas
+
+    def place_swipe(self) -> None:
+        """Put the line where the divider lies in the world."""
+        if self._line is None:
+            return
+        view = self.current
+        if view is None or view.beside is None:
+            self._line.hide()
+            return
+        self._line.place(canvas_x(self.viewer, view.divider))
+        self._line.show()
+        self._line.raise_()
+
+    def _dragged(self, x: float) -> None:
+        self.wishes.divider_moved(world_x(self.viewer, x))
+        self.place_swipe()
+
+    def _resized(self) -> None:
+        if self.legend is not None:
+            self.legend.place()
+        self.place_swipe()
+
+    def _menu(self, category: int, at: QPoint) -> None:
+        view = self.current
+        if self.legend is not None and view is not None and view.shown is not None:
+            ask(self.legend, view.shown, category, self.wishes, at)
+
+    def _theme_changed(self) -> None:
+        from napari.utils.theme import get_theme
+
+        if self.legend is not None:
+            self.legend.show_theme(get_theme(self.viewer.theme).type == "light")
 
 
 _STATES: WeakKeyDictionary[Viewer, ViewerState] = WeakKeyDictionary()

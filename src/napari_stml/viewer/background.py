@@ -1,0 +1,82 @@
+"""Reading off the main thread; answers come back on it, stale ones are dropped."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_stml.core.errors import StmlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+
+class Background(QObject):
+    """Jobs of one viewer. Of each kind only the latest one's answer counts.
+
+    Made on the main thread and living there: Qt carries the answers over.
+    """
+
+    _answered = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="stml-view")
+        self._latest: dict[str, int] = {}
+        self._running = 0
+        self._answered.connect(self._deliver)
+
+    @property
+    def busy(self) -> bool:
+        return self._running > 0
+
+    def run(
+        self, kind: str, job: Callable[[], Any], done: Callable[[Any], None],
+        failed: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        """Do ``job`` in a thread, then ``done`` or ``failed`` on the main thread."""
+        number = self._latest[kind] = self._latest.get(kind, 0) + 1
+        self._running += 1
+
+        def work() -> None:
+            answer, error = None, ""
+            if self._latest.get(kind) == number:
+                try:
+                    answer = job()
+                except StmlError as problem:
+                    log.info("not done: %s", kind, exc_info=True)
+                    error = str(problem)
+                except Exception as problem:
+                    log.exception("not done: %s", kind)
+                    error = f"This could not be read: {problem}. See the log for the details."
+            try:
+                self._answered.emit((kind, number, answer, error, done, failed))
+            except RuntimeError:
+                log.debug("an answer came after the window was closed")
+
+        self._threads.submit(work)
+
+    def forget(self, kind: str) -> None:
+        """Drop the answer under way."""
+        self._latest[kind] = self._latest.get(kind, 0) + 1
+
+    def close(self) -> None:
+        """Drop all answers; jobs that have not begun are not begun."""
+        for kind in self._latest:
+            self.forget(kind)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _deliver(self, answer: Any) -> None:
+        kind, number, value, error, done, failed = answer
+        self._running -= 1
+        if self._latest.get(kind) != number:
+            return
+        if error:
+            failed(error)
+        else:
+            done(value)

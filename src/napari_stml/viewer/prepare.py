@@ -1,0 +1,140 @@
+"""What must be read before a section is painted: done off the main thread.
+
+napari reads the coarsest level of a pyramid on the main thread when a layer is added, and
+channels need limits; both are read here, once, and the layer gets the pixels.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from napari_stml.viewer.colours import limits
+from napari_stml.viewer.nearest import of_lattice, of_positions
+from napari_stml.viewer.spots import drawn_radius
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_stml.io.contents import Observations
+    from napari_stml.io.section import Section
+    from napari_stml.io.slides.base import Pixels, Slide
+    from napari_stml.viewer.nearest import Ownership
+
+log = logging.getLogger(__name__)
+
+MOST_POINTS = 20_000
+"""More observations are painted as a raster: Points cost the canvas seconds."""
+
+LARGEST_COARSE = 4096
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was read and computed: by image, and of the observations.
+
+    Attributes
+    ----------
+    coarse
+        Pixels (h, w, channels) of each slide's coarsest level; absent where it is large or
+        could not be read.
+    channel_limits
+        Per slide and channel.
+    radius
+        Of an observation, in reference pixels.
+    own
+        The raster of many observations (of cells with a mask: for the ring around selected
+        ones); None for few.
+    tree
+        Finds the nearest observation (a scipy cKDTree of reference pixels).
+    on_lattice
+        The raster is a grid, which has no other size.
+    failed
+        Messages of slides that could not be read, by image.
+    """
+
+    coarse: Mapping[str, Pixels] = field(default_factory=dict)
+    channel_limits: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    radius: float = 0.0
+    own: Ownership | None = None
+    on_lattice: bool = False
+    tree: Any = None
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+def prepare(section: Section) -> Section:
+    """Read what painting needs; give the section back. For a thread: it may take seconds."""
+    prepared_of(section)
+    return section
+
+
+def prepared_of(section: Section) -> Prepared:
+    """What was prepared, or is now when nobody did so."""
+    if section not in _PREPARED:
+        _PREPARED[section] = _prepare(section)
+    return _PREPARED[section]
+
+
+_PREPARED: WeakKeyDictionary[Section, Prepared] = WeakKeyDictionary()
+
+
+def _prepare(section: Section) -> Prepared:
+    coarse: dict[str, Pixels] = {}
+    bounds: dict[str, tuple[tuple[float, float], ...]] = {}
+    failed: dict[str, str] = {}
+    for name, placed in section.images.items():
+        slide = placed.slide
+        if placed.role == "mask" and (
+            section.observations is None or section.observations.mask != name
+        ):
+            continue
+        try:
+            pixels = coarsest(slide)
+        except Exception as error:
+            log.exception("the coarsest level of %s was not read", slide.uri)
+            failed[name] = str(error)
+            continue
+        if pixels is None:
+            continue
+        coarse[name] = pixels
+        if not slide.rgb and placed.role != "mask":
+            bounds[name] = tuple(
+                channel_limits(pixels[:, :, i]) for i in range(len(slide.channels))
+            )
+    observed = section.observations
+    if observed is None or not len(observed):
+        return Prepared(coarse, bounds, failed=failed)
+    radius = drawn_radius(observed)
+    own, on_lattice = _ownership(observed, radius)
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(observed.xy)
+    return Prepared(coarse, bounds, radius, own, on_lattice, tree, failed)
+
+
+def coarsest(slide: Slide) -> Pixels | None:
+    """The coarsest level as a whole, (h, w, channels); None where it is too large for that."""
+    level = slide.levels[-1]
+    if max(level.width, level.height) > LARGEST_COARSE:
+        return None
+    pixels = slide.read(0, 0, len(slide.levels) - 1, level.width, level.height)
+    return np.ascontiguousarray(pixels)
+
+
+def channel_limits(pixels: Any) -> tuple[float, float]:
+    """Limits of one channel: background to the brightest thousandth."""
+    return limits(np.asarray(pixels, dtype=np.float32), 1, 99.9)
+
+
+def _ownership(observed: Observations, radius: float) -> tuple[Ownership | None, bool]:
+    if len(observed) <= MOST_POINTS:
+        return None, False
+    if observed.lattice is not None:
+        grid = of_lattice(observed.xy, observed.lattice)
+        if grid is not None:
+            return grid, True
+    return of_positions(observed.xy, radius), False
