@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     import napari.viewer
     from qtpy.QtWidgets import QWidget
@@ -43,9 +43,13 @@ def _open_in_current_viewer(path: Any) -> list[LayerData]:
 
 def demo_sample() -> list[LayerData]:
     """Make the demo section in the user's cache, once, and open it."""
-    from napari_stml.demo import cached_demo
+    import platformdirs
 
-    _open_in_current_viewer(str(cached_demo()))
+    from napari_stml.demo import DEMO_VERSION, make_demo
+
+    cache = os.environ.get("STML_CACHE_HOME") or platformdirs.user_cache_dir("napari-stml")
+    demo = make_demo(Path(cache) / f"demo-{DEMO_VERSION}")
+    _open_in_current_viewer(str(demo.store))
     return []
 
 

@@ -82,7 +82,7 @@ def find_store(source: Path | str) -> Path | None:
         own = Path(source)
         if (own / ".stml").is_dir():
             return own
-    place = Source.of(source).place
+    place = str(source).rstrip("/") if is_remote(source) else str(Path(source).resolve())
     return next((path for path, known in overlays() if known.place == place), None)
 
 
