@@ -42,7 +42,7 @@ class Event(BaseModel):
 
     section: str
     step: str
-    state: Literal["began", "running"] | State
+    state: Literal["began", "running", "retried"] | State
     fraction: float | None = None
     text: str = ""
     run_id: str = ""
@@ -50,7 +50,7 @@ class Event(BaseModel):
 
     @property
     def ended(self) -> bool:
-        return self.state not in ("began", "running")
+        return self.state not in ("began", "running", "retried")
 
 
 class Task(BaseModel):
@@ -181,6 +181,7 @@ class _Doing:
             seed=recipe.seed if step.seed is None else step.seed,
             threads=recipe.threads,
             device=recipe.device,
+            parents=tuple(dict.fromkeys(self._used(step, plans[0]))),
             modules=recipe.modules,
         )
 

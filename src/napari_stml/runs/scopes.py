@@ -58,6 +58,13 @@ def in_filter(section: Section, tests: Sequence[str]) -> Scope:
     return Scope("filter", members, title=WHERE + AND.join(tests))
 
 
+def runs_behind(section: Section, tests: Sequence[str]) -> tuple[str, ...]:
+    """Ids of the stored Runs whose values these tests look at."""
+    records = section.shelf.records if section.shelf is not None else {}
+    named = (test.partition("/")[0] for test in tests if "/" in test)
+    return tuple(dict.fromkeys(name for name in named if name in records))
+
+
 def scope_again(section: Section, run_id: str) -> Scope:
     """The scope that a stored Run had on this section."""
     records = section.shelf.records if section.shelf is not None else {}

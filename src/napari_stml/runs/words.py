@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pprint
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_stml.core.errors import StmlError
@@ -75,8 +76,8 @@ def as_command(record: RunRecord, section: Section) -> str:
 def as_script(record: RunRecord, section: Section) -> str:
     """A Python script that repeats the Run on this section."""
     _one(record)
-    several = isinstance(section.path, tuple)
-    opening = [repr([str(p) for p in section.path] if several else str(section.path))]
+    path = section.path
+    opening = [repr([_place(p) for p in path] if isinstance(path, tuple) else _place(path))]
     scale = section.um_per_px
     if scale is not None and scale.source is ScaleSource.USER:
         opening.append(f"um_per_px={(scale.x, scale.y)!r}")
@@ -135,15 +136,20 @@ def _path(section: Section) -> str:
             "A section of several files cannot be named in one command", where=section.name,
             do="use the Python script",
         )  # fmt: skip
-    return str(section.path)
+    return _place(section.path)
+
+
+def _place(path: Path | str) -> str:
+    """An address as it is, a path from the root, so that it holds in any folder."""
+    return str(path) if "://" in str(path) else str(Path(path).absolute())
 
 
 def _opening(section: Section) -> list[str]:
     words: list[str] = []
     scale = section.um_per_px
     if scale is not None and scale.source is ScaleSource.USER:
-        texts = [repr(scale.x)] if scale.x == scale.y else [repr(scale.x), repr(scale.y)]
-        words += ["--um-per-px", *texts]
+        text = repr(scale.x) if scale.x == scale.y else f"{scale.x!r},{scale.y!r}"
+        words += ["--um-per-px", text]
     for name, value in section.choices.items():
         words += ["--choose", f"{name}={_literal(value)}"]
     return words
