@@ -15,6 +15,7 @@ from napari_stml.viewer.element_layer import read_points
 from napari_stml.viewer.state import state_of
 from napari_stml.widgets.analysis_page import AnalysisPage
 from napari_stml.widgets.answers import answers_of
+from napari_stml.widgets.closing import Closing
 from napari_stml.widgets.foot import Foot
 from napari_stml.widgets.head import Head
 from napari_stml.widgets.look import Look
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import napari.viewer
-    from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+    from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 
     from napari_stml.core.params import Params
     from napari_stml.io.section import Section
@@ -75,6 +76,7 @@ class StmlDock(QWidget):
         self._message.hide()
         self._arrange()
         self._connect()
+        self._closing = Closing(self, self._unfinished, self.shut)
         self._working: list[Any] = []
         self.show_page(LOOK)
         if self.state.current is not None:
@@ -263,9 +265,20 @@ class StmlDock(QWidget):
             paths = [url.toLocalFile() for url in event.mimeData().urls()]
             self.open(paths[0] if len(paths) == 1 else paths)
 
+    def showEvent(self, event: QShowEvent | None) -> None:
+        self._closing.watch(self.window())
+        super().showEvent(event)
+
     def closeEvent(self, event: QCloseEvent | None) -> None:
         self.shut()
         super().closeEvent(event)
+
+    def _unfinished(self) -> str:
+        running = [planned.spec.title for planned in self.control.active]
+        if not running:
+            return ""
+        more = f" and {len(running) - 1} more" if len(running) > 1 else ""
+        return f"{running[0]}{more} is not finished; its results would be lost."
 
     def shut(self) -> None:
         """End reading and running; called when the window goes away."""
