@@ -19,9 +19,11 @@ log = logging.getLogger(__name__)
 class Background(QObject):
     """Jobs of one viewer. Of each kind only the latest one's answer counts.
 
-    Made on the main thread and living there: Qt carries the answers over.
+    Made on the main thread and living there: Qt carries the answers over. ``said`` may be emitted
+    from any thread and arrives on the main one.
     """
 
+    said = Signal(str)
     _answered = Signal(object)
 
     def __init__(self) -> None:

@@ -21,8 +21,8 @@ PALETTE = (
 )  # fmt: skip
 """In the order in which categories take them; beyond twenty they repeat, darker."""
 
-MISSING = np.array([0.62, 0.62, 0.62, 0.25], dtype=np.float32)
-"""Of an observation that has no value: pale grey that lets the tissue through."""
+MISSING = np.array([0.62, 0.62, 0.62, 0.45], dtype=np.float32)
+"""Of an observation that has no value: grey that lets the tissue through, seen on white too."""
 
 MAPS = ("viridis", "magma", "cividis", "inferno", "turbo", "gray", "RdBu_r")
 

@@ -45,10 +45,15 @@ class Inks:
     back: QColor
     ink: QColor
     faint: QColor
+    line: QColor
 
 
-DARK = Inks(QColor(28, 32, 38, 232), QColor(240, 241, 242), QColor(160, 166, 172))
-LIGHT = Inks(QColor(255, 255, 255, 235), QColor(25, 25, 25), QColor(110, 110, 110))
+DARK = Inks(
+    QColor(28, 32, 38, 232), QColor(240, 241, 242), QColor(160, 166, 172), QColor(70, 76, 84)
+)
+LIGHT = Inks(
+    QColor(255, 255, 255, 235), QColor(25, 25, 25), QColor(110, 110, 110), QColor(190, 190, 190)
+)
 
 
 class Legend(QWidget):
@@ -198,9 +203,9 @@ class Legend(QWidget):
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setPen(self._inks.line)
         painter.setBrush(self._inks.back)
-        painter.drawRoundedRect(QRectF(self.rect()), 6, 6)
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
         y = 7.0
         for line in self._visible():
             if line.kind == "bar":

@@ -63,6 +63,7 @@ class ViewerState:
         self.current: SectionView | None = None
         self.selection: Selection | None = None
         self.background = Background()
+        self.background.said.connect(self.said.emit)
         self.wishes = LookWishes(self)
         self.pointer = Pointer(self)
         self.pointer.clicked.connect(self.clicked.emit)
@@ -98,7 +99,7 @@ class ViewerState:
 
         Give it to `prepare` in a thread before: what was not prepared is read here and now.
         """
-        view = SectionView(self.viewer, section, self.legend, self.said.emit)
+        view = SectionView(self.viewer, section, self.legend, self.background.said.emit)
         if self.current is not None:
             self.current.leave()
         self.views.append(view)
