@@ -54,6 +54,7 @@ class Section:
         self._genes: dict[str, frozenset[str]] = {}
         self._words: tuple[tuple[str, str], ...] | None = None
         self._kept: Kept | None = None
+        self._lent = False
         self._shelf: Shelf | None = None
 
     @classmethod
@@ -242,6 +243,12 @@ class Section:
             self.forget_runs()
         return self._kept
 
+    def keep_with(self, other: Section) -> None:
+        """Use the open store of another section of the same place, which stays its owner."""
+        if self is not other and self._kept is None and self._place == other._place:
+            self._kept, self._lent = other.kept, True
+            self.forget_runs()
+
     @property
     def shelf(self) -> Shelf | None:
         """The stored Runs, read without opening the store for writing; None without any."""
@@ -263,8 +270,9 @@ class Section:
     def close(self) -> None:
         """Close all files; a later read opens them again."""
         if self._kept is not None:
-            self._kept.store.close()
-            self._kept = None
+            if not self._lent:
+                self._kept.store.close()
+            self._kept, self._lent = None, False
         for placed in self.images.values():
             placed.slide.close()
         for table in self.tables.values():

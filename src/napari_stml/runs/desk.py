@@ -16,6 +16,7 @@ from napari_stml.runs.section_run import RunSpec, SectionSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from napari_stml.core.params import LiveParams, Params
     from napari_stml.io.section import Section
@@ -57,10 +58,13 @@ class PlannedRun:
     def publish(self, reference: Mapping[str, Any]) -> tuple[RunRecord, ...]:
         """Make what was staged part of the stores; on the thread that writes them."""
         records = []
+        published: set[Path] = set()
         for section, staging, text in zip(
             self.wish.sections, self.stagings, reference["records"], strict=True
         ):
-            section.kept.store.publish(staging, text)
+            if staging.folder not in published:  # sections of one store share theirs
+                section.kept.store.publish(staging, text)
+                published.add(staging.folder)
             section.forget_runs()
             records.append(RunRecord.model_validate_json(text))
         return tuple(records)
@@ -78,9 +82,13 @@ def plan(wish: Wish) -> PlannedRun:
         raise StmlError("No section is open", do="open one first")
     if kind.sections == "one" and len(wish.sections) > 1:
         raise StmlError(f"{kind.title} takes one section", do="run it on each section")
+    for section in wish.sections[1:]:
+        owner = next(s for s in wish.sections if s.path == section.path)
+        section.keep_with(owner)
     stores = [section.kept.store for section in wish.sections]
     run_id = _free_id(wish.analysis, stores)
-    stagings = tuple(store.stage(run_id) for store in stores)
+    staged = {store.path: store.stage(run_id) for store in dict.fromkeys(stores)}
+    stagings = tuple(staged[store.path] for store in stores)
     scopes = wish.scopes or tuple(Scope() for _ in wish.sections)
     spec = RunSpec(
         run_id=run_id,

@@ -164,17 +164,23 @@ def open_live(spec: Spec) -> OpenedLive:
 
 
 def stage(run: RunSpec, opened: list[Opened], result: Result) -> list[tuple[PartEntry, ...]]:
-    """Write each section's parts into its own staging; shared ones go with the first section."""
-    records: list[tuple[PartEntry, ...]] = []
+    """Write each section's parts into its own staging; shared ones go with the first section.
+
+    Sections of one store share a staging, and their entries.
+    """
+    entries: dict[str, tuple[PartEntry, ...]] = {}
+    folders = [each.spec.staging for each in opened]
     for i, each in enumerate(opened):
-        staging = Staging(Path(each.spec.staging), run.run_id)
+        folder = each.spec.staging
+        staging = Staging(Path(folder), run.run_id)
         own = result.parts.get(each.section.name, ())
         shared = result.parts.get(SHARED, ()) if i == 0 else ()
-        entries = write_parts(staging, each.section.name, own, _rows(each))
-        entries += write_parts(staging, SHARED, shared, None)
+        ahead = each.section.name if folders.count(folder) > 1 else ""
+        written = write_parts(staging, each.section.name, own, _rows(each), ahead=ahead)
+        written += write_parts(staging, SHARED, shared, None)
         staging.finish()
-        records.append(entries)
-    return records
+        entries[folder] = entries.get(folder, ()) + written
+    return [entries[folder] for folder in folders]
 
 
 def _rows(each: Opened) -> Rows | None:

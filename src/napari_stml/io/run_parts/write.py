@@ -50,16 +50,23 @@ class Rows:
 
 
 def write_parts(
-    staging: Staging, section: str, parts: Sequence[Part], rows: Rows | None
+    staging: Staging, section: str, parts: Sequence[Part], rows: Rows | None, *, ahead: str = ""
 ) -> tuple[PartEntry, ...]:
-    """Stage all parts of one section (or of the Run as a whole) and say where they lie."""
+    """Stage all parts of one section (or of the Run as a whole) and say where they lie.
+
+    ``ahead`` goes before the names of elements, where several sections share a staging.
+    """
     keys = keys_for(part.name for part in parts)
+    if ahead:
+        ahead = keys_for([ahead])[ahead]
+        alone = [p.name for p in parts if not isinstance(p, Values | Labels | Matrix | Graph)]
+        keys = {n: f"{ahead}.{k}" if n in alone else k for n, k in keys.items()}
     entries: list[PartEntry] = []
     aligned = [p for p in parts if isinstance(p, Values | Labels | Matrix | Graph)]
     if aligned:
         if rows is None:
             raise StmlError("A part per observation needs observations", where=aligned[0].name)
-        entries += _RunTable(staging, section, rows, dict(keys)).write(aligned)
+        entries += _RunTable(staging, section, rows, dict(keys), ahead).write(aligned)
     for part in parts:
         if not isinstance(part, Values | Labels | Matrix | Graph):
             entries.append(_alone(staging, section, part, keys[part.name]))
@@ -70,8 +77,11 @@ def write_parts(
 class _RunTable:
     """The table ``stml.<run id>``: one row per observation."""
 
-    def __init__(self, staging: Staging, section: str, rows: Rows, keys: dict[str, str]) -> None:
+    def __init__(
+        self, staging: Staging, section: str, rows: Rows, keys: dict[str, str], ahead: str
+    ) -> None:
         self.staging, self.section, self.rows, self.keys = staging, section, rows, keys
+        self.ahead = ahead
 
     def write(self, parts: Sequence[Values | Labels | Matrix | Graph]) -> list[PartEntry]:
         genes = [p for p in parts if isinstance(p, Matrix) and p.genes]
@@ -117,6 +127,7 @@ class _RunTable:
 
     def _add(self, name: str, table: ad.AnnData) -> str:
         rows = self.rows
+        name = ".".join(n for n in (self.ahead, name) if n)
         return self.staging.add_table(name, table, region=rows.region, instances=rows.instances)
 
     def _entry(self, part: Part, element: str = "", key: str = "", **look: Any) -> PartEntry:
