@@ -7,12 +7,13 @@ channels need limits; both are read here, once, and the layer gets the pixels.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from napari_stml.io.alignment import with_kept_alignment
 from napari_stml.viewer.colours import limits
 from napari_stml.viewer.nearest import of_lattice, of_positions
 from napari_stml.viewer.spots import drawn_radius
@@ -67,9 +68,23 @@ class Prepared:
 
 
 def prepare(section: Section) -> Section:
-    """Read what painting needs; give the section back. For a thread: it may take seconds."""
+    """Read what painting needs; give the section back, where its observations were moved to.
+
+    For a thread: it may take seconds.
+    """
+    section = with_kept_alignment(section)
     prepared_of(section)
     return section
+
+
+def prepare_moved(before: Section, after: Section) -> Section:
+    """Prepare a section whose observations were moved; the slides are not read again."""
+    old = prepared_of(before)
+    _PREPARED[after] = replace(
+        _of_observations(after), coarse=old.coarse, channel_limits=old.channel_limits,
+        failed=old.failed,
+    )  # fmt: skip
+    return after
 
 
 def prepared_of(section: Section) -> Prepared:
@@ -105,15 +120,19 @@ def _prepare(section: Section) -> Prepared:
             bounds[name] = tuple(
                 channel_limits(pixels[:, :, i]) for i in range(len(slide.channels))
             )
+    made = _of_observations(section)
+    return replace(made, coarse=coarse, channel_limits=bounds, failed=failed)
+
+
+def _of_observations(section: Section) -> Prepared:
     observed = section.observations
     if observed is None or not len(observed):
-        return Prepared(coarse, bounds, failed=failed)
-    radius = drawn_radius(observed)
-    own, on_lattice = _ownership(observed, radius)
+        return Prepared()
     from scipy.spatial import cKDTree
 
-    tree = cKDTree(observed.xy)
-    return Prepared(coarse, bounds, radius, own, on_lattice, tree, failed)
+    radius = drawn_radius(observed)
+    own, on_lattice = _ownership(observed, radius)
+    return Prepared(radius=radius, own=own, on_lattice=on_lattice, tree=cKDTree(observed.xy))
 
 
 def coarsest(slide: Slide) -> Pixels | None:

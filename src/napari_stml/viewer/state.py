@@ -161,15 +161,20 @@ class ViewerState:
         before = self.current
         if before is None:
             return
+        camera = self.viewer.scene.camera
+        where = tuple(camera.center), float(camera.zoom)
         before.remove_layers()
         self.views.remove(before)
         self.current = None
         view = self.open(section)
-        view.size, view.opacity = before.size, before.opacity
-        if before.shown is not None:
+        same_world = before.frame == view.frame
+        if same_world:
+            camera.center, camera.zoom = where
+        if section.observations is not None:
             view.set_opacity(before.opacity)
             if before.size != 1.0:
                 view.set_size(before.size)
+        if before.shown is not None:
             view.show(before.shown)
             self.shown_changed.emit()
 
