@@ -36,7 +36,9 @@ class PointSpots(Spots):
 
     def apply(self, paint: Paint) -> None:
         self.paint = paint
-        self.layer.face_color = paint.colours
+        # napari would take the data twice: at the colours' own event and at the layer's
+        with self.layer.events.face_color.blocker():
+            self.layer.face_color = paint.colours
 
     def set_size(self, factor: float) -> None:
         self.layer.size = self._diameter * factor
