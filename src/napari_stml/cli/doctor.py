@@ -33,7 +33,7 @@ READERS = {
 EXTRAS = {"mudata": "mudata", "aiohttp": "'napari-stml[remote]'", "s3fs": "'napari-stml[remote]'"}
 COMPUTING = {
     "scanpy": "scanpy", "squidpy": "squidpy", "sklearn": "scikit-learn",
-    "skimage": "scikit-image", "igraph": "igraph", "leidenalg": "leidenalg", "umap": "umap-learn",
+    "skimage": "scikit-image", "igraph": "igraph", "umap": "umap-learn",
     "matplotlib": "matplotlib",
 }  # fmt: skip
 OPENGL = """

@@ -23,11 +23,13 @@ EXAMPLE = "for example: napari-stml run clusters section.zarr --resolution 0.8 -
 
 def configure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     from napari_stml.runs.desk import analyses
-    from napari_stml.runs.parameters import load_modules
+    from napari_stml.runs.parameters import load_modules, named_analysis
 
     add_modules(parser)
-    known, _ = _modules_only().parse_known_args(list(words))
+    known, rest = _modules_only().parse_known_args(list(words))
     load_modules(known.module)
+    if rest and not rest[0].startswith("-"):
+        named_analysis(rest[0])  # an unknown name is answered with the nearest
     parser.add_argument("--list", action="store_true", help="list the analyses")
     parser.epilog = EXAMPLE
     each = parser.add_subparsers(dest="analysis", metavar="ANALYSIS")

@@ -45,9 +45,11 @@ def describe(record: RunRecord) -> str:
     programs = [f"{NAMED[p]} {v}" for p, v in record.versions.items() if p in NAMED]
     threads = f"{record.threads} thread{'s' if record.threads > 1 else ''}"
     where = "the CPU" if record.device == "cpu" else record.device
+    beside = f" (beside it {_and(programs[1:])})" if programs[1:] else ""
     said.append(
-        f"It was computed with {_and(programs)} under Python {record.python} on {where} with "
-        f"{threads} and seed {record.seed}, on {record.started:%Y-%m-%d}."
+        f"It was computed with {programs[0] if programs else 'napari-stml'}{beside} under Python "
+        f"{record.python} on {where} with {threads} and seed {record.seed}, on "
+        f"{record.started:%Y-%m-%d}."
     )
     return " ".join(said)
 
