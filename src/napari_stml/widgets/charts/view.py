@@ -91,6 +91,10 @@ class ChartView(QWidget):
             return tuple(self._names.tolist())
         return link.ids
 
+    def mark_at(self, x: float, y: float) -> int | None:
+        """The index of the mark at a point in the chart's own coordinates."""
+        return self._marks.hit(x, y)
+
     def pick(self, index: int) -> None:
         """Say what the mark stands for; every link that has an id for it is told."""
         for link in self.chart.links:
@@ -112,7 +116,7 @@ class ChartView(QWidget):
         if event.button() != Qt.MouseButton.LeftButton:
             return
         point = self.plot.getPlotItem().vb.mapSceneToView(event.scenePos())
-        index = self._marks.hit(point.x(), point.y())
+        index = self.mark_at(point.x(), point.y())
         if index is not None:
             self.pick(index)
 

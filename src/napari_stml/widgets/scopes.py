@@ -1,0 +1,55 @@
+"""The scopes that can be chosen now: selection, drawn regions, visible field, what QC kept."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari_stml.runs.scopes import in_filter, in_polygons, in_regions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_stml.core.scope import Scope
+    from napari_stml.viewer.state import ViewerState
+
+    Offer = tuple[str, Callable[[], Scope]]
+
+FILTERS = ("passes",)
+"""Names of a Run's labels that are made to filter with; their first category is what is kept."""
+
+
+def offers(state: ViewerState) -> list[Offer]:
+    """Titles, and how each scope is made at the click on Run."""
+    view = state.current
+    if view is None:
+        return []
+    section = view.section
+    found: list[Offer] = []
+    selection = state.selection
+    if selection is not None and len(selection):
+        found.append((selection.title, partial(_selected, state)))
+    shelf = section.shelf
+    kinds = dict.fromkeys(r.kind for r in shelf.regions()) if shelf is not None else {}
+    if kinds:
+        found.append(("all regions", partial(in_regions, section, ("*",))))
+    found += [(f"regions: {kind}", partial(in_regions, section, (kind,))) for kind in kinds]
+    for run, record in (shelf.records if shelf is not None else {}).items():
+        for entry in record.parts:
+            if entry.name in FILTERS and entry.kind == "Labels":
+                kept = entry.look["categories"][0]
+                test = f"{run}/{entry.name}={kept}"
+                found.append((f"{kept} by {run}", partial(in_filter, section, (test,))))
+    found.append(("visible field", partial(_field, state)))
+    return found
+
+
+def _selected(state: ViewerState) -> Scope:
+    selection: Any = state.selection
+    scope: Scope = selection.scope
+    return scope
+
+
+def _field(state: ViewerState) -> Scope:
+    view: Any = state.current
+    return in_polygons(view.section, (view.field_outline(),), "visible field", "field")

@@ -1,0 +1,95 @@
+"""Every kind of chart is drawn, a click says what it stands for, a selection is marked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from napari_stml.core.charts import Axis, Chart, Link
+from napari_stml.core.results import Labels, Matrix, Part
+from napari_stml.widgets.charts import ChartView
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+NAMES = np.array(["s0", "s1", "s2"], dtype=object)
+X, Y = Axis("x"), Axis("y", "um")
+LINK = Link("category", ("a", "b"), "clusters")
+STORED: dict[str, Part] = {
+    "X_umap": Matrix("X_umap", np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 0.5]])),
+    "clusters": Labels("clusters", np.array([0, 1, -1]), ("a", "b")),
+}
+SCATTER = {
+    "x": {"value": "X_umap", "column": 0},
+    "y": {"value": "X_umap", "column": 1},
+    "colour": {"value": "clusters", "column": None},
+}
+CHARTS = [
+    (Chart("c", "bar", "Bars", X, Y, {"cluster": ["a", "b"], "spots": [3, 5]}, (LINK,)),
+     (1.1, 2.0), ("b",)),
+    (Chart("c", "bar", "Counts", X, Y, {"counts": [10.0, 20.0, 30.0], "spots": [1, 2, 3]},
+           (Link("observations", ("p", "q", "r")),)), (19.0, 1.0), ("q",)),
+    (Chart("c", "line", "Line", X, Y, {"k": [2, 3], "fit": [0.1, None], "other": [1, 2]},
+           (Link("run", ("r1", "r2")),)), (2.9, 0.0), ("r2",)),
+    (Chart("c", "scatter", "Map", X, Y, SCATTER, (Link("observations", ()),)),
+     (1.0, 1.0), ("s1",)),
+    (Chart("c", "matrix", "Heat", X, Y,
+           {"rows": ["g", "h"], "columns": ["a", "b"], "values": [[1, 2], [3, None]]},
+           (LINK, Link("gene", ("g", "h")))), (0.5, 1.5), ("a", "h")),
+    (Chart("c", "matrix", "Dots", X, Y,
+           {"rows": ["g", "h"], "columns": ["a", "b"], "values": [[-1, 2], [3, 0]],
+            "size": [[0.1, 1], [0.5, 0]]}, (LINK,)), (1.5, 0.5), ("b",)),
+    (Chart("c", "boxes", "Boxes", X, Y,
+           {"label": ["a", "b"], "low": [0, 0], "q1": [1, 1], "median": [2, 2], "q3": [3, 3],
+            "high": [4, 4]}, (LINK,)), (0.2, 2.0), ("a",)),
+    (Chart("c", "network", "Net", X, Y,
+           {"nodes": ["a", "b"], "from": ["a"], "to": ["b"], "weight": [0.5]}, (LINK,)),
+     (-1.0, 0.0), ("b",)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("chart", "at", "ids"), CHARTS, ids=lambda v: getattr(v, "title", ""))
+def test_a_click_says_what_the_mark_stands_for(
+    qtbot: QtBot, chart: Chart, at: tuple[float, float], ids: tuple[str, ...]
+) -> None:
+    view = ChartView(chart, STORED.__getitem__, NAMES)
+    qtbot.addWidget(view)
+    view.show()
+    picked: list[Any] = []
+    view.picked.connect(lambda _link, found: picked.extend(found))
+    index = view.mark_at(*at)
+    assert index is not None
+    view.pick(index)
+    assert tuple(picked) == ids
+
+
+def test_far_from_every_mark_nothing_is_meant(qtbot: QtBot) -> None:
+    view = ChartView(CHARTS[3][0], STORED.__getitem__, NAMES)
+    qtbot.addWidget(view)
+    assert view.mark_at(50.0, 50.0) is None
+    heat = ChartView(CHARTS[4][0], STORED.__getitem__, NAMES)
+    qtbot.addWidget(heat)
+    assert heat.mark_at(-1.0, 0.5) is None
+
+
+def test_a_selection_is_ringed_in_the_map_and_kept_in_the_bars(qtbot: QtBot) -> None:
+    scatter = ChartView(CHARTS[3][0], STORED.__getitem__, NAMES)
+    bars = ChartView(CHARTS[0][0], STORED.__getitem__, NAMES)
+    for view in (scatter, bars):
+        qtbot.addWidget(view)
+    scatter.highlight(frozenset({"s2"}))
+    ring = scatter.plot.getPlotItem().items[-1]
+    assert ring.getData()[0].tolist() == [2.0]
+    bars.highlight(frozenset({"b"}))
+    brushes = bars.plot.getPlotItem().items[0].opts["brushes"]
+    assert brushes[0].color() != brushes[1].color()
+
+
+@pytest.mark.parametrize("kind", ["bar", "line"])
+def test_an_empty_chart_is_drawn_as_such(qtbot: QtBot, kind: Any) -> None:
+    view = ChartView(Chart("c", kind, "Nothing", X, Y, {"x": [], "y": []}), STORED.get, NAMES)
+    qtbot.addWidget(view)
+    view.show()
+    assert view.mark_at(0.0, 0.0) is None

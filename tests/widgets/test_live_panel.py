@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from napari_stml.core.params import LiveParams, param
+from napari_stml.core.results import Result
+from napari_stml.runs.answers import LiveAnswer
+from napari_stml.widgets.live_panel import LivePanel
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+
+class Both(LiveParams):
+    alpha: float = param(0.5, title="Alpha", help="Blend.", ge=0, le=1)
+    radius: float = param(
+        100.0, title="Radius", help="Around.", unit="um", ge=10, le=1000, log=True
+    )
+    k: int = param(7, title="K", help="Groups.", ge=2, le=20)
+
+
+@dataclass
+class Session:
+    """Answers at once from what it knows, later through ``on_answer``."""
+
+    on_answer: Any = None
+    on_error: Any = None
+    asked: list[Both] = field(default_factory=list)
+    known: LiveAnswer | None = None
+    closed: bool = False
+
+    def update(self, params: Both) -> LiveAnswer | None:
+        self.asked.append(params)
+        return self.known
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Workers:
+    session: Session = field(default_factory=Session)
+
+    def open_live(self, _opener: str, _spec: Any, _model: Any, **callbacks: Any) -> Session:
+        self.session.on_answer = callbacks["on_answer"]
+        self.session.on_error = callbacks["on_error"]
+        return self.session
+
+
+@pytest.fixture
+def panel(qtbot: QtBot) -> tuple[LivePanel, Session]:
+    made, workers = LivePanel(Both, Both()), Workers()
+    qtbot.addWidget(made)
+    made.open(workers, "module:opener", {})  # type: ignore[arg-type]
+    return made, workers.session
+
+
+def answer(alpha: float, exact: bool = True) -> LiveAnswer:
+    return LiveAnswer(1, Both(alpha=alpha), Result({}), exact, readout={"clusters": "3"})
+
+
+def test_sliders_start_where_the_run_stands(panel: tuple[LivePanel, Session]) -> None:
+    params = panel[0].params()
+    assert isinstance(params, Both)
+    assert (params.alpha, params.k) == (0.5, 7)
+    assert params.radius == pytest.approx(100.0, rel=0.02)
+
+
+def test_what_is_set_is_asked(panel: tuple[LivePanel, Session]) -> None:
+    panel[0].move(alpha=0.25, radius=500.0, k=20)
+    asked = panel[1].asked[-1]
+    assert (asked.alpha, asked.k) == (0.25, 20)
+    assert asked.radius == pytest.approx(500.0, rel=0.02)
+
+
+def test_a_known_answer_is_painted_at_once_and_said_to_be_near(
+    panel: tuple[LivePanel, Session], qtbot: QtBot
+) -> None:
+    live, session = panel
+    session.known = answer(0.3, exact=False)
+    with qtbot.waitSignal(live.moved):
+        live.move(alpha=0.31)
+    assert "computing" in live.readout.text()
+    with qtbot.waitSignal(live.moved):
+        session.on_answer(answer(0.31))
+    assert live.readout.text() == "clusters: 3"
+
+
+def test_a_failure_is_said(panel: tuple[LivePanel, Session], qtbot: QtBot) -> None:
+    with qtbot.waitSignal(panel[0].failed) as said:
+        panel[1].on_error(ValueError("the worker died"))
+    assert said.args == ["the worker died"]
+
+
+def test_keep_hands_over_the_position(panel: tuple[LivePanel, Session], qtbot: QtBot) -> None:
+    panel[0].move(alpha=0.75)
+    with qtbot.waitSignal(panel[0].keep_requested) as kept:
+        panel[0].keep.click()
+    assert kept.args is not None
+    assert kept.args[0].alpha == 0.75
+    panel[0].close_session()
+    assert panel[1].closed
+    asked = len(panel[1].asked)
+    panel[0].move(alpha=0.1)
+    assert len(panel[1].asked) == asked
