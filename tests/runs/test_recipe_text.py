@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from napari_stml.core.errors import StmlError
 from napari_stml.runs.recipe import read_recipe
 from napari_stml.runs.recipe_sections import sections_of, units_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GOOD = """\
 recipe: 1

@@ -68,12 +68,11 @@ def export(
             f"No format is known for '{ending or target.name}'", where=target,
             do="let the name end in .h5ad, .csv or .parquet",
         )  # fmt: skip
-    wanted, genes = _split(section, columns)
-    table = next(iter(section.tables.values()), None)
-    frame = values if columns is None else _chosen(section, values, wanted)
+    table = next(iter(section.tables.values()), None) if columns is None else None
+    frame = values if columns is None else _chosen(section, columns)
     return write(
-        target, section.observations, table if columns is None or genes else None, columns=frame,
-        genes=genes, selection=selection, um_per_px=scale, overwrite=overwrite,
+        target, section.observations, table, columns=frame, selection=selection, um_per_px=scale,
+        overwrite=overwrite,
     )  # fmt: skip
 
 
@@ -128,19 +127,10 @@ def small_image(section: Section) -> ImageForSpots | None:
     return ImageForSpots(np.ascontiguousarray(pixels), 1.0 / (level.downsample_x * step))
 
 
-def _split(
-    section: Section, names: Sequence[str] | None
-) -> tuple[list[str], tuple[str, ...]]:
-    """Columns and genes among the names; an unknown one raises with the nearest."""
-    known = set(section.columns())
-    genes = tuple(n for n in names or () if n not in known)
-    for gene in genes:
-        section.gene(gene)
-    return [n for n in names or () if n in known], genes
-
-
-def _chosen(section: Section, values: pd.DataFrame, wanted: list[str]) -> pd.DataFrame:
+def _chosen(section: Section, names: Sequence[str]) -> pd.DataFrame:
+    """Columns, genes and values of Runs in the order asked for; an unknown one raises."""
     import pandas as pd
 
-    columns = {name: section.values(name) for name in wanted}
-    return pd.DataFrame(columns, index=values.index)
+    assert section.observations is not None
+    columns = {name: section.values(name) for name in dict.fromkeys(names)}
+    return pd.DataFrame(columns, index=pd.Index(section.observations.names))
