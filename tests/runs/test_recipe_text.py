@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from napari_stml.core.errors import StmlError
 from napari_stml.runs.recipe import read_recipe
 from napari_stml.runs.recipe_sections import sections_of, units_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GOOD = """\
 recipe: 1
@@ -128,3 +125,14 @@ def test_outputs_are_not_written_over_each_other(tmp_path: Path) -> None:
     recipe = read(tmp_path, "recipe: 1\nsections: [a.h5ad, b.h5ad]\noutputs: [all.csv]\n")
     with pytest.raises(StmlError, match="one file"):
         follow(recipe)  # type: ignore[arg-type]
+
+
+def test_the_recipe_of_the_demo_can_be_followed() -> None:
+    file = Path(__file__).parents[2] / "docs" / "recipes" / "demo.yaml"
+    recipe = read_recipe(file)
+    assert [p.label for p in sections_of(recipe)] == ["section1", "section2"]
+
+
+def test_the_recipe_of_the_docs_can_be_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    read(tmp_path, page.partition("```yaml\n")[2].partition("```")[0])
