@@ -11,6 +11,7 @@ import spatialdata
 from scipy.sparse import csr_matrix
 
 from napari_stml.core.charts import Axis, Chart, Link
+from napari_stml.core.errors import CannotOpenError
 from napari_stml.core.geometry import Affine
 from napari_stml.core.results import (
     GeneValues,
@@ -19,6 +20,7 @@ from napari_stml.core.results import (
     Labels,
     Mask,
     Matrix,
+    Model,
     Part,
     Regions,
     Table,
@@ -54,6 +56,7 @@ PARTS: list[Part] = [
     Regions("niches", (SQUARE,), ("tumour",), ("first",)),
     Table("scores", {"gene": ("A", "B"), "r": (0.5, 0.25)}),
     Table("many", {"row": tuple(f"a long name {i}" for i in range(9000)), "v": np.arange(9000.0)}),
+    Model("net", {"w": rng.random((3, 2)).astype(np.float32)}, {"genes": ["A"], "epochs": 3}),
     Chart("bars", "bar", "Sizes", Axis("cluster"), Axis("spots", log=True),
           {"cluster": ["a"], "spots": [3]}, (Link("category", ("a",), "clusters"),), ("a note",)),
 ]  # fmt: skip
@@ -106,6 +109,14 @@ def assert_same(found: Any, expected: Any) -> None:
         ]
     else:
         assert found == expected
+
+
+def test_changed_weights_are_refused(stored: tuple[Path, RunRecord]) -> None:
+    path, record = stored
+    entry = next(e for e in record.parts if e.kind == "Model")
+    other = entry.model_copy(update={"look": {"sha256": "0" * 64}})
+    with pytest.raises(CannotOpenError, match="were changed"):
+        read_part(path, other)
 
 
 def test_the_store_is_a_plain_spatialdata_store(stored: tuple[Path, RunRecord]) -> None:

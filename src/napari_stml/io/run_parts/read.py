@@ -22,6 +22,7 @@ from napari_stml.core.results import (
     Tiles,
     Values,
 )
+from napari_stml.io.run_parts import models
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +85,8 @@ def _from_table(store: Path, entry: PartEntry) -> Part:
 
     group = zarr.open_group(store / "tables" / entry.element, mode="r", use_consolidated=False)
     look = entry.look
+    if entry.kind == "Model":
+        return models.from_table(entry.name, ad.io.read_elem(group["uns"]), look["sha256"])
     if entry.kind in {"Values", "Labels"}:
         column = ad.io.read_elem(group["obs"])[entry.key]
         if entry.kind == "Values":

@@ -16,6 +16,7 @@ from napari_stml.core.results import (
     Labels,
     Mask,
     Matrix,
+    Model,
     Part,
     Regions,
     Table,
@@ -23,6 +24,7 @@ from napari_stml.core.results import (
     Values,
 )
 from napari_stml.core.run_record import PartEntry
+from napari_stml.io.run_parts import models
 from napari_stml.io.run_parts.plain import SMALL, keys_for, plain, size_of
 
 if TYPE_CHECKING:
@@ -166,7 +168,11 @@ def _alone(staging: Staging, section: str, part: Part, key: str) -> PartEntry:
         return _table(staging, entry, {"gene": part.genes, **values})
     if isinstance(part, Chart):
         return entry.model_copy(update={"content": _chart(part)})
-    raise StmlError("This kind of result cannot be stored yet", where=type(part).__name__)
+    if isinstance(part, Model):
+        table, digest = models.as_table(part)
+        element = staging.add_table(key, table)
+        return entry.model_copy(update={"element": element, "look": {"sha256": digest}})
+    raise TypeError(f"{type(part).__name__} has an element per observation")
 
 
 def _tiles(part: Tiles, columns: Mapping[str, str]) -> pd.DataFrame:
