@@ -30,7 +30,7 @@ def as_table(model: Model) -> tuple[ad.AnnData, str]:
 
     tensors = {name: np.ascontiguousarray(array) for name, array in model.tensors.items()}
     content = save(tensors)
-    card = json.dumps(plain(dict(model.card)), sort_keys=True)
+    card = json.dumps(plain(dict(model.card)))
     table = ad.AnnData(
         obs=pd.DataFrame(index=pd.Index(["model"], dtype=object)),
         uns={BYTES: np.frombuffer(content, dtype=np.uint8), CARD: card},
