@@ -123,18 +123,17 @@ class Alignment:
 
     def _show_and_keep(self) -> None:
         total = self.total
+        try:
+            if self._keep is None:
+                self._keep = keeper(self._base)  # before aligned(): both share the open store
+            done = self._base.kept.store.later(self._keep, total)
+            done.add_done_callback(self._kept)
+        except StmlError as error:
+            self._state.said.emit(f"{error} The alignment is shown but not kept.")
         self._state.background.run(
             "align", lambda: prepare_moved(self._base, aligned(self._base, total)),
             self._shown, self._state.said.emit,
         )  # fmt: skip
-        try:
-            if self._keep is None:
-                self._keep = keeper(self._base)
-            done = self._base.kept.store.later(self._keep, total)
-        except StmlError as error:
-            self._state.said.emit(f"{error} The alignment is shown but not kept.")
-            return
-        done.add_done_callback(self._kept)
 
     def _shown(self, section: Section) -> None:
         self._state.replace_section(section)

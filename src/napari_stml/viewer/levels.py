@@ -50,7 +50,9 @@ class WatchedLevel(LevelView):
         try:
             return super()._window(x, y, w, h)
         except Exception as error:
-            log.exception("level %d of %s: a window was not read", self.level, self.slide.uri)
+            where = (self.level, self.slide.uri)
+            bare = error.with_traceback(None)  # its frames would keep the viewer alive
+            log.exception("level %d of %s: a window was not read", *where, exc_info=bare)
             self._tell(str(error))
             depth = 1 if self._flat else len(self.slide.channels)
             return np.full((h, w, depth), 128 if self.slide.rgb else 0, self._read_dtype)

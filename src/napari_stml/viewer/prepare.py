@@ -41,8 +41,8 @@ class Prepared:
     Attributes
     ----------
     coarse
-        Pixels (h, w, channels) of each slide's coarsest level; absent where it is large or
-        could not be read.
+        Pixels (h, w, channels) of each slide's coarsest level; absent where it is large,
+        grey where it could not be read.
     channel_limits
         Per slide and channel.
     radius
@@ -112,11 +112,11 @@ def _prepare(section: Section) -> Prepared:
         except Exception as error:
             log.exception("the coarsest level of %s was not read", slide.uri)
             failed[name] = str(error)
-            continue
+            pixels = grey(slide)  # or napari would try the same on the main thread
         if pixels is None:
             continue
         coarse[name] = pixels
-        if not slide.rgb and placed.role != "mask":
+        if not slide.rgb and placed.role != "mask" and name not in failed:
             bounds[name] = tuple(
                 channel_limits(pixels[:, :, i]) for i in range(len(slide.channels))
             )
@@ -142,6 +142,15 @@ def coarsest(slide: Slide) -> Pixels | None:
         return None
     pixels = slide.read(0, 0, len(slide.levels) - 1, level.width, level.height)
     return np.ascontiguousarray(pixels)
+
+
+def grey(slide: Slide) -> Pixels | None:
+    """What stands for a coarsest level that could not be read."""
+    level = slide.levels[-1]
+    if max(level.width, level.height) > LARGEST_COARSE:
+        return None
+    shape = (level.height, level.width, len(slide.channels))
+    return np.full(shape, 128 if slide.rgb else 0, slide.dtype)
 
 
 def channel_limits(pixels: Any) -> tuple[float, float]:
