@@ -62,9 +62,7 @@ def test_command_and_script_repeat_a_run_bit_for_bit(
     monkeypatch.chdir(tmp_path)  # both name the section from the root
     run(*words[1:])
     (tmp_path / "again.py").write_text(script, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "again.py"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "again.py"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{analysis}-3" in done.stdout
     values = values_of(section)

@@ -13,6 +13,7 @@ from cohort import assert_equal_bits, values_of, write_section
 
 from napari_stml.core.errors import StmlError
 from napari_stml.runs import cluster as cluster_module
+from napari_stml.runs import scheduler
 from napari_stml.runs.cluster import OnCluster, cluster
 from napari_stml.runs.recipe import Recipe, read_recipe
 from napari_stml.runs.recipe_run import follow
@@ -57,7 +58,7 @@ def two_processes(folder: Path) -> Iterator[tuple[OnCluster, dict[str, str]]]:
     os.environ["STML_DATA_HOME"] = str(folder / "data-cluster")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), before.get("PYTHONPATH", "")])
     try:
-        with cluster("local", workers=2) as on:
+        with cluster("local", workers=2, warn=print) as on:
             yield on, dict(os.environ)
     finally:
         os.environ.clear()
@@ -97,11 +98,11 @@ def test_two_processes_and_a_killed_one_give_what_one_process_gives(
 
 def test_only_local_encrypted_and_named(two_processes: tuple[OnCluster, dict[str, str]]) -> None:
     client = two_processes[0].client
-    scheduler = client.cluster.scheduler
-    assert scheduler.address.startswith("tls://127.0.0.1:")
-    assert scheduler.allowed_failures == 1
-    assert scheduler.worker_ttl > 3600
-    http = {s.getsockname()[0] for s in scheduler.http_server._sockets.values()}
+    own = client.cluster.scheduler
+    assert own.address.startswith("tls://127.0.0.1:")
+    assert own.allowed_failures == 1
+    assert own.worker_ttl > 3600
+    http = {s.getsockname()[0] for s in own.http_server._sockets.values()}
     assert http == {"127.0.0.1"}, "the dashboard's server as well"
 
 
@@ -109,7 +110,7 @@ def test_a_resource_that_nobody_offers_is_refused_at_once(
     two_processes: tuple[OnCluster, dict[str, str]],
 ) -> None:
     with pytest.raises(StmlError, match="No worker offers the resource GPU"):
-        cluster_module._check_offered(two_processes[0].client, {"GPU": 1})
+        scheduler.check_offered(two_processes[0].client, {"GPU": 1})
 
 
 @pytest.mark.parametrize(
@@ -125,21 +126,21 @@ def test_a_resource_that_nobody_offers_is_refused_at_once(
 )
 def test_an_open_address_is_warned_of(address: str, warned: bool) -> None:
     said: list[str] = []
-    cluster_module._warn_of_open_address(address, said.append)
+    scheduler.warn_of_open_address(address, said.append)
     assert bool(said) == warned
 
 
 def test_a_scheduler_that_does_not_answer(tmp_path: Path) -> None:
     with (
         pytest.raises(StmlError, match="certificate is missing"),
-        cluster("tls://127.0.0.1:1", security=str(tmp_path)),
+        cluster("tls://127.0.0.1:1", security=str(tmp_path), warn=print),
     ):
         pass
 
 
 def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(StmlError, match=r"napari-stml\[cluster\]"), cluster("local"):
+    with pytest.raises(StmlError, match=r"napari-stml\[cluster\]"), cluster("local", warn=print):
         pass
 
 

@@ -128,9 +128,7 @@ def _read(
             )  # fmt: skip
 
 
-def _parts(
-    found: BroughtIn, params: BringInParams, outside: NDArray[np.bool_]
-) -> tuple[Part, ...]:
+def _parts(found: BroughtIn, params: BringInParams, outside: NDArray[np.bool_]) -> tuple[Part, ...]:
     frame = found.values
     if params.kind == "categories":
         labels = []

@@ -34,8 +34,9 @@ def configure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         help="a dask scheduler (tls://host:8786), or 'local' for worker processes of our own",
     )  # fmt: skip
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes of --scheduler local (default: 2)"
-    )
+        "--workers", type=int, metavar="N",
+        help="processes of --scheduler local (default: 2; 1 on a GPU)",
+    )  # fmt: skip
     parser.add_argument("--security", metavar="FOLDER",
                         help="ca.pem, cert.pem and key.pem for a tls:// scheduler")  # fmt: skip
 
@@ -65,17 +66,19 @@ def act(options: argparse.Namespace) -> int:
     return 1 if report.failed else 0
 
 
-def _on_cluster(
-    recipe: Recipe, how: object, board: Board, options: argparse.Namespace
-) -> Report:
+def _on_cluster(recipe: Recipe, how: object, board: Board, options: argparse.Namespace) -> Report:
     from napari_stml.runs.cluster import cluster
     from napari_stml.runs.recipe_run import Following, follow
 
     assert isinstance(how, Following)
     runner: Runner
     with cluster(
-        options.scheduler, workers=options.workers, threads=recipe.threads, device=recipe.device,
-        security=options.security, warn=board.line.above,
+        options.scheduler,
+        workers=options.workers,
+        threads=recipe.threads,
+        device=recipe.device,
+        security=options.security,
+        warn=board.line.above,
     ) as runner:
         return follow(recipe, how, board.tell, runner)
 

@@ -7,62 +7,70 @@ Progress travels as events of a topic; results are in the stores.
 
 from __future__ import annotations
 
-import ipaddress
-import logging
 import queue
 import threading
 import uuid
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_stml.core.errors import StmlError
+from napari_stml.core.progress import Progress
 from napari_stml.runs.recipe_work import Done, Event, Task, work
 from napari_stml.runs.reporting import ThrottledReport
-from napari_stml.runs.settings import THREAD_VARIABLES
+from napari_stml.runs.scheduler import (
+    LOCAL,
+    check_offered,
+    connected,
+    distributed_or_error,
+    local_processes,
+    warn_of_open_address,
+    warn_of_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from napari_stml.core.progress import Progress
     from napari_stml.runs.recipe_run import Tell
+    from napari_stml.runs.scheduler import Warn
 
-    Warn = Callable[[str], None]
-
-LOCAL = "local"
-ALLOWED_FAILURES = 1
-_log = logging.getLogger(__name__)
-PATIENCE_S = 24 * 3600.0
-"""How long a worker of ours may be silent: native code may hold the interpreter lock for long."""
 INTERVAL_S = 0.2
+"""Between two messages of one step."""
 
 
 @contextmanager
 def cluster(
-    scheduler: str, *, workers: int | None = None, threads: int = 1, device: str = "cpu",
-    security: str | None = None, warn: Warn = _log.warning,
+    scheduler: str,
+    *,
+    warn: Warn,
+    workers: int | None = None,
+    threads: int = 1,
+    device: str = "cpu",
+    security: str | None = None,
 ) -> Iterator[OnCluster]:
     """Connect to a scheduler, or start worker processes of our own ("local").
 
     Parameters
     ----------
+    warn
+        Takes what the user should know of the scheduler, in words.
     device
         Anything but "cpu" asks for the resource ``GPU`` of a worker, which somebody must offer.
     security
         Folder with ca.pem, cert.pem and key.pem of a tls:// scheduler.
     """
-    distributed = _distributed()
+    distributed = distributed_or_error()
     with ExitStack() as stack:
         if scheduler == LOCAL:
-            own = stack.enter_context(_local(workers or 2, threads))
+            on_cpu = device == "cpu"  # one GPU, one worker, unless more are asked for
+            count = workers or (2 if on_cpu else 1)
+            own = stack.enter_context(local_processes(count, threads, {} if on_cpu else {"GPU": 1}))
             client = stack.enter_context(closing(distributed.Client(own)))
         else:
-            _warn_of_open_address(scheduler, warn)
-            client = stack.enter_context(closing(_connected(scheduler, security)))
-            _warn_of_settings(client, warn)
+            warn_of_open_address(scheduler, warn)
+            client = stack.enter_context(closing(connected(scheduler, security)))
+            warn_of_settings(client, warn)
         resources = None if device == "cpu" else {"GPU": 1}
         if resources is not None:
-            _check_offered(client, resources)
+            check_offered(client, resources)
         yield OnCluster(client, resources)
 
 
@@ -178,8 +186,6 @@ def _sender(first: Event, send: Callable[[Event], None]) -> Callable[[Progress],
 
 
 def _as_progress(event: Event) -> Progress:
-    from napari_stml.core.progress import Progress
-
     if event.fraction is None:
         return Progress(0, 0, event.text)
     return Progress(round(event.fraction * 1000), 1000, event.text)
@@ -201,8 +207,10 @@ def _answer(future: Any, task: Task) -> Done:
     else:
         error = future.exception()
         killed = type(error).__name__ == "KilledWorker"
-        what = "its workers died twice, most often because memory ran out" if killed else (
-            f"{type(error).__name__}: {error}"
+        what = (
+            "its workers died twice, most often because memory ran out"
+            if killed
+            else (f"{type(error).__name__}: {error}")
         )
     failed = Event(section=_label(task), step="task", state="failed", text=what)
     return Done([failed], dict(task.known))
@@ -211,113 +219,3 @@ def _answer(future: Any, task: Task) -> Done:
 def _label(task: Task) -> str:
     labels = [plan.label for plan in task.sections]
     return labels[0] if len(labels) == 1 else f"{labels[0]} and {len(labels) - 1} more"
-
-
-@contextmanager
-def _local(workers: int, threads: int) -> Iterator[Any]:
-    """Worker processes that only this user's programs on this computer can reach (TLS)."""
-    import dask
-    from distributed import LocalCluster
-
-    environ = {name: str(threads) for name in THREAD_VARIABLES}
-    environ["MALLOC_TRIM_THRESHOLD_"] = "65536"  # dask's own setting, which this one replaces
-    settings = {
-        "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
-        "distributed.scheduler.worker-ttl": f"{PATIENCE_S:.0f}s",
-        "distributed.nanny.pre-spawn-environ": environ,
-        "distributed.worker.memory.terminate": False,
-        "distributed.worker.memory.pause": False,
-        "distributed.worker.memory.spill": False,
-    }
-    with dask.config.set(settings):
-        own = LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1",
-            dashboard_address="127.0.0.1:0", security=True, silence_logs=logging.CRITICAL,
-            memory_limit="auto",
-        )  # fmt: skip
-        try:
-            yield own
-        finally:
-            own.close(timeout=10)
-
-
-def _connected(address: str, folder: str | None) -> Any:
-    distributed = _distributed()
-    security = None
-    if folder is not None:
-        files = [Path(folder) / name for name in ("ca.pem", "cert.pem", "key.pem")]
-        missing = [f for f in files if not f.is_file()]
-        if missing:
-            raise StmlError("A certificate is missing", where=missing[0], do="see docs/recipes.md")
-        ca, cert, key = map(str, files)
-        security = distributed.Security(
-            tls_ca_file=ca, tls_client_cert=cert, tls_client_key=key, require_encryption=True
-        )
-    try:
-        return distributed.Client(address, security=security, timeout=20)
-    except (OSError, TypeError, ValueError) as error:
-        raise StmlError(
-            f"The scheduler does not answer: {error}", where=address,
-            do="check the address, and give --security for a tls:// scheduler",
-        ) from error  # fmt: skip
-
-
-def _warn_of_open_address(address: str, warn: Warn) -> None:
-    """A dask port executes whatever is sent to it: say so when others can reach it."""
-    protocol, _, rest = address.rpartition("://")
-    host = rest.rpartition(":")[0].strip("[]")
-    if protocol in {"tls", "wss", "inproc"} or _is_local(host):
-        return
-    warn(
-        f"{address} is neither encrypted nor local: everyone who reaches this port can run "
-        "programs as you. Use tls:// with --security where you can."
-    )
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _warn_of_settings(client: Any, warn: Warn) -> None:
-    """What a scheduler of others should be set to; it is theirs, so it is not changed."""
-    failures, patience = client.run_on_scheduler(_settings)
-    if failures != ALLOWED_FAILURES:
-        warn(
-            f"The scheduler starts a section {failures} times more when its workers die; "
-            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=1 makes it one."
-        )
-    if patience is not None and patience < 3600:
-        warn(
-            f"The scheduler gives up workers that are silent for {patience:.0f} s, as long native "
-            "steps are; start it with DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL=24h."
-        )
-
-
-def _settings(dask_scheduler: Any) -> tuple[int, float | None]:
-    return dask_scheduler.allowed_failures, dask_scheduler.worker_ttl
-
-
-def _check_offered(client: Any, resources: dict[str, int]) -> None:
-    """A resource that nobody offers would leave the task pending for ever, without a word."""
-    workers = client.scheduler_info(n_workers=-1)["workers"]
-    offered = [worker.get("resources", {}) for worker in workers.values()]
-    for name, amount in resources.items():
-        if not any(o.get(name, 0) >= amount for o in offered):
-            raise StmlError(
-                f"No worker offers the resource {name}", where=f"{len(offered)} workers",
-                do=f"start workers with --resources {name}={amount}, or set 'device: cpu'",
-            )  # fmt: skip
-
-
-def _distributed() -> Any:
-    try:
-        import distributed
-    except ImportError as error:
-        raise StmlError(
-            "Clusters need dask.distributed, which is not installed",
-            do="pip install 'napari-stml[cluster]'",
-        ) from error
-    return distributed

@@ -66,7 +66,7 @@ class SectionEntry(_Strict):
     """One section, or all that a pattern finds. Paths count from the recipe's folder."""
 
     path: str | tuple[str, ...]
-    name: str = ""
+    name: str = Field("", pattern=r"^[\w .\-]*$")
     um_per_px: float | tuple[float, float] | None = None
     choices: dict[str, Any] = {}
     scope: ScopeEntry = ScopeEntry.model_construct()
@@ -114,6 +114,15 @@ class Output(_Strict):
         if Path(value).suffix.lower() not in FORMATS:
             raise ValueError(f"the name must end in {', '.join(FORMATS)}")
         return value
+
+    @model_validator(mode="after")
+    def _what_the_format_knows(self) -> Output:
+        whole = self.file.lower().endswith(".h5ad")
+        if whole and self.columns is not None:
+            raise ValueError("an .h5ad holds all columns and genes; choose columns for a .csv")
+        if self.names and not whole:
+            raise ValueError("other names are for an .h5ad")
+        return self
 
 
 class Recipe(_Strict):
@@ -236,9 +245,7 @@ def _check_references(
             raise text.error(f"There is no earlier step '{source}'", place, advice)
 
 
-def _check_values(
-    recipe: Recipe, step: Step, text: RecipeText, at: tuple[str | int, ...]
-) -> None:
+def _check_values(recipe: Recipe, step: Step, text: RecipeText, at: tuple[str | int, ...]) -> None:
     try:
         recipe.params(step, dict(step.values_from))
         recipe.live(step)

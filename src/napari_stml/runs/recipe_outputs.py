@@ -61,14 +61,10 @@ def write(section: Section, output: Output, runs: Sequence[str], file: Path) -> 
         overwrite=True,
     )  # fmt: skip
     store = section.kept.store
-    store.set_attr(
-        KEY, {**store.attr(KEY, {}), str(file): _written(section, output, runs, file)}
-    )
+    store.set_attr(KEY, {**store.attr(KEY, {}), str(file): _written(section, output, runs, file)})
 
 
-def _written(
-    section: Section, output: Output, runs: Sequence[str], file: Path
-) -> dict[str, Any]:
+def _written(section: Section, output: Output, runs: Sequence[str], file: Path) -> dict[str, Any]:
     assert section.shelf is not None
     records = [section.shelf.records[run].model_dump_json() for run in runs]
     said = [output.model_dump_json(), section.name, *records, versions().get("napari-stml", "")]

@@ -61,7 +61,9 @@ class Here:
 
 
 def follow(
-    recipe: Recipe, how: Following | None = None, tell: Tell | None = None,
+    recipe: Recipe,
+    how: Following | None = None,
+    tell: Tell | None = None,
     runner: Runner | None = None,
 ) -> Report:
     """Follow a recipe to its end; failures stand in the report."""
@@ -127,16 +129,26 @@ def chosen_steps(recipe: Recipe, only: Sequence[str]) -> list[Step]:
 
 
 def _tasks(
-    recipe: Recipe, plans: Sequence[SectionPlan], phase: Phase, how: Following, report: Report,
-    *, last: bool,
+    recipe: Recipe,
+    plans: Sequence[SectionPlan],
+    phase: Phase,
+    how: Following,
+    report: Report,
+    *,
+    last: bool,
 ) -> list[Task]:
     groups = (tuple(plans),) if phase.together else units_of(plans)
     return [
         Task(
-            recipe=recipe, sections=group, steps=phase.steps, together=phase.together,
+            recipe=recipe,
+            sections=group,
+            steps=phase.steps,
+            together=phase.together,
             outputs=last and bool(recipe.outputs) and not how.only,
             known={p.label: report.known.get(p.label, {}) for p in group},
-            dry_run=how.dry_run, force=how.force, keep_going=how.keep_going,
+            dry_run=how.dry_run,
+            force=how.force,
+            keep_going=how.keep_going,
         )
         for group in groups
     ]

@@ -99,10 +99,11 @@ def run(spec: Spec, report: Report) -> Reference:
     opened = [open_inputs(analysis.needs(params), s) for s in run.sections]
     try:
         inputs = inputs_of(run, opened)
-        result = watch(analysis.run(inputs, params), report)
-        if run.live:
-            live = analysis.live(result, inputs)
-            result = live.update(analysis.LiveParams.model_validate(run.live), None)
+        with threads(run.threads):
+            result = watch(analysis.run(inputs, params), report)
+            if run.live:
+                live = analysis.live(result, inputs)
+                result = live.update(analysis.LiveParams.model_validate(run.live), None)
         broken = problems(result, inputs)
         if broken:
             raise StmlError("The result breaks the contract", where=run.analysis, do=broken[0])
@@ -120,6 +121,16 @@ def run(spec: Spec, report: Report) -> Reference:
             for entries in records
         ]
     }
+
+
+def threads(count: int) -> contextlib.AbstractContextManager[Any]:
+    """Keep BLAS and OpenMP to the recorded number, wherever the Run computes: equal bits."""
+    try:
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    except ImportError:  # comes with what analyses need; viewing needs none
+        return contextlib.nullcontext()
+    limits: contextlib.AbstractContextManager[Any] = threadpool_limits(limits=count)
+    return limits
 
 
 def open_inputs(wanted: Mapping[str, Any], spec: SectionSpec) -> Opened:
