@@ -109,7 +109,10 @@ class _Slider(QWidget):
         self._log = bool(field.hint.get("log")) and self._low > 0
         self.title = str(field.look["label"])
         self._line = QSlider(Qt.Orientation.Horizontal)
-        self._line.setRange(0, int(self._high - self._low) if self._whole else STEPS)
+        step = field.hint.get("step")
+        span = self._high - self._low
+        self._steps = round(span / step) if step and not self._log else STEPS
+        self._line.setRange(0, int(span) if self._whole else self._steps)
         self._line.setToolTip(str(field.look["tooltip"]))
         self._text = QLabel()
         self._text.setFixedWidth(40)
@@ -124,7 +127,7 @@ class _Slider(QWidget):
     def value(self) -> Any:
         if self._whole:
             return round(self._low) + self._line.value()
-        part = self._line.value() / STEPS
+        part = self._line.value() / self._steps
         if self._log:
             return float(self._low * (self._high / self._low) ** part)
         return round(self._low + part * (self._high - self._low), 6)
@@ -134,9 +137,11 @@ class _Slider(QWidget):
         if self._whole:
             place = round(value - self._low)
         elif self._log:
-            place = round(STEPS * math.log(value / self._low) / math.log(self._high / self._low))
+            place = round(
+                self._steps * math.log(value / self._low) / math.log(self._high / self._low)
+            )
         else:
-            place = round(STEPS * (value - self._low) / (self._high - self._low))
+            place = round(self._steps * (value - self._low) / (self._high - self._low))
         self._line.setValue(place)
         self._say()
 

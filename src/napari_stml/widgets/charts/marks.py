@@ -61,11 +61,13 @@ def bar(plot: pg.PlotItem, chart: Chart) -> Marks:
     step = float(np.median(np.diff(position))) if numeric else 1.0
     width = 0.8 * abs(step) / max(1, len(series))
     items = []
+    by_category = len(series) == 1 and any(k.kind == "category" for k in chart.links)
+    own = [PALETTE[i % len(PALETTE)] if by_category else PALETTE[0] for i in range(len(x))]
     for i, y in enumerate(series.values()):
         shift = (i - (len(series) - 1) / 2) * width
         item = pg.BarGraphItem(
-            x=position + shift, height=np.nan_to_num(_numbers(y)), width=width,
-            brush=PALETTE[i % len(PALETTE)], pen=None,
+            x=position + shift, height=np.nan_to_num(_numbers(y)), width=width, pen=None,
+            **({"brushes": [pg.mkBrush(c) for c in own]} if i == 0 else {"brush": PALETTE[i % 20]}),
         )  # fmt: skip
         plot.addItem(item)
         items.append(item)
@@ -74,10 +76,9 @@ def bar(plot: pg.PlotItem, chart: Chart) -> Marks:
         plot.setXRange(-0.6, len(x) - 0.4, padding=0)
 
     def highlight(chosen: frozenset[int]) -> None:
-        colours = [
-            pg.mkBrush(PALETTE[0] if not chosen or i in chosen else MISSING) for i in range(len(x))
-        ]
-        items[0].setOpts(brushes=colours)
+        if items:
+            shown = [own[i] if not chosen or i in chosen else MISSING for i in range(len(x))]
+            items[0].setOpts(brushes=[pg.mkBrush(c) for c in shown])
 
     inside = abs(step) / 2
     return Marks(lambda px, py: _nearest(position, px, inside), highlight)
