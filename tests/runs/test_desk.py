@@ -16,6 +16,7 @@ from napari_stml.core.scope import Scope
 from napari_stml.runs import section_run
 from napari_stml.runs.desk import Wish, plan, run_now, spec_of, submit
 from napari_stml.runs.inputs import resolve_section, signature
+from napari_stml.runs.scopes import scope_again
 from napari_stml.runs.settings import WorkerSettings
 from napari_stml.runs.workers import Workers
 
@@ -62,8 +63,7 @@ def test_outside_the_scope_nothing_is_known_and_the_scope_is_remembered(section:
     run_now(wish(section, scopes=(SOME,)))
     missing = section.values("toy-sections-1/scaled").isna().to_numpy()
     assert missing.tolist() == [bool(i % 2) for i in range(40)]
-    assert section.shelf is not None
-    assert section.shelf.scope("toy-sections-1") == SOME
+    assert scope_again(section, "toy-sections-1") == SOME
 
 
 def test_a_failed_run_leaves_nothing(section: Section) -> None:

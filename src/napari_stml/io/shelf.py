@@ -11,7 +11,6 @@ from napari_stml.core.errors import StmlError
 from napari_stml.core.inputs import Region
 from napari_stml.core.results import Labels, Values
 from napari_stml.core.run_record import PartEntry, RunRecord
-from napari_stml.core.scope import Scope
 from napari_stml.io.run_parts import read_part
 
 if TYPE_CHECKING:
@@ -65,21 +64,6 @@ class Shelf:
             f"The Run '{run}' has no value '{name}'", where=self.store.name,
             do=f"it has {', '.join(e.name for e in record.parts)}",
         )  # fmt: skip
-
-    def scope(self, run: str) -> Scope:
-        """The scope of a stored Run, members included."""
-        record = self.records[run]
-        kept = record.scope
-        polygons = tuple(bytes.fromhex(p) for p in kept.get("polygons", ()))
-        if kept.get("members") is None:
-            return Scope(kept.get("kind", "section"), None, polygons, kept.get("title", ""))
-        import anndata as ad
-        import zarr
-
-        path = self.store / "tables" / f"stml.{run}" / "obs"
-        obs = ad.io.read_elem(zarr.open_group(path, mode="r", use_consolidated=False))
-        members = tuple(map(str, obs.index[obs["in_scope"].to_numpy(dtype=bool)]))
-        return Scope(kept["kind"], members, polygons, kept.get("title", ""))
 
     def columns(self) -> tuple[str, ...]:
         """Values and labels per observation as ``<run id>/<name>``, newest Run first."""

@@ -12,6 +12,7 @@ from napari_stml.core.run_record import RunRecord
 from napari_stml.core.scope import Scope
 from napari_stml.runs import section_run
 from napari_stml.runs.job import run_in_line
+from napari_stml.runs.scopes import scope_again
 from napari_stml.runs.section_run import RunSpec, SectionSpec
 
 if TYPE_CHECKING:
@@ -148,8 +149,7 @@ def run_now(wish: Wish, on_progress: OnProgress | None = None) -> tuple[RunRecor
 
 def spec_of(record: RunRecord, section: Section) -> RunSpec:
     """The spec under which a stored Run of one section is opened again, for its live update."""
-    shelf = section.shelf
-    scope = shelf.scope(record.id) if shelf is not None else Scope()
+    scope = scope_again(section, record.id)
     return RunSpec(
         run_id=record.id,
         analysis=record.analysis,

@@ -34,7 +34,7 @@ def in_regions(section: Section, classes: Sequence[str]) -> Scope:
     outlines = tuple(r.outline for r in regions if "*" in classes or r.kind in classes)
     count = f"{len(outlines)} region{'s' if len(outlines) > 1 else ''}"
     title = count if "*" in classes else f"{count}: {', '.join(classes)}"
-    return _of_polygons(section, outlines, title)
+    return in_polygons(section, outlines, title)
 
 
 def in_filter(section: Section, tests: Sequence[str]) -> Scope:
@@ -76,7 +76,7 @@ def scope_again(section: Section, run_id: str) -> Scope:
         return Scope()
     if kept["polygons"]:
         outlines = tuple(bytes.fromhex(p) for p in kept["polygons"])
-        return _of_polygons(section, outlines, kept["title"], kept["kind"])
+        return in_polygons(section, outlines, kept["title"], kept["kind"])
     if kept["title"].startswith(WHERE):
         scope = in_filter(section, kept["title"].removeprefix(WHERE).split(AND))
         if scope.record() == kept:
@@ -90,9 +90,10 @@ def scope_again(section: Section, run_id: str) -> Scope:
     return Scope(kept["kind"], members, title=kept["title"])
 
 
-def _of_polygons(
+def in_polygons(
     section: Section, outlines: tuple[bytes, ...], title: str, kind: Any = "regions"
 ) -> Scope:
+    """What lies in these outlines (WKB, reference pixels); without observations, the outlines."""
     if section.observations is None:
         return Scope(kind, None, outlines, title)
     import shapely

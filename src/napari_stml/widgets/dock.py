@@ -163,6 +163,9 @@ class StmlDock(QWidget):
         worker.start()
 
     def _opened(self, section: Section) -> None:
+        for view in self.state.views:
+            if view.section.path == section.path:
+                section.keep_with(view.section)
         self.state.open(section)
         self._show(section)
 
