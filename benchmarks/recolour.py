@@ -11,6 +11,7 @@ import argparse
 import statistics
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,9 @@ def change(act: Any, drawing: Any, view: Any) -> float:
 def measure(count: int, lattice: bool, drawing: Any, viewer: Any) -> dict[str, float]:
     import numpy as np
     import pandas as pd
-    from support.window import live
 
     from napari_stml.viewer.state import state_of
+    from support.window import live
 
     rng = np.random.default_rng(1)
     state = state_of(viewer)
@@ -79,7 +80,7 @@ def measure(count: int, lattice: bool, drawing: Any, viewer: Any) -> dict[str, f
     for kind, act in acts.items():
         if kind == "limits":
             view.colour_by_values("gene", genes[0])
-        spent = [change(lambda i=i: act(i), drawing, view) for i in range(REPEATS + 1)][1:]
+        spent = [change(partial(act, i), drawing, view) for i in range(REPEATS + 1)][1:]
         found[kind] = statistics.median(spent) * 1000
     idle = [change(lambda: None, drawing, view) for _ in range(REPEATS)]
     state.close_current()

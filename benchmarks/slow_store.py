@@ -1,4 +1,4 @@
-"""A slide whose every tile takes 0.4 s: does the window stay alive while one pans and zooms?
+"""A slide whose every tile takes 0.4 s: whether the window stays alive while one pans and zooms.
 
 Five scripted tours over a 32,768 px slide. For each the longest time that the event loop was held
 up, the canvas' own drawing not counted; the same tour over a slide that answers at once is the
@@ -29,8 +29,7 @@ def slide(seconds: float, name: str) -> Any:
     class Slow(Slide):
         uri, channels, rgb, dtype = name, ("red", "green", "blue"), True, np.dtype(np.uint8)
         levels = tuple(
-            Level(SIDE >> i, SIDE >> i, float(1 << i), float(1 << i), TILE, TILE)
-            for i in range(7)
+            Level(SIDE >> i, SIDE >> i, float(1 << i), float(1 << i), TILE, TILE) for i in range(7)
         )
         on_main = 0
 
@@ -166,7 +165,9 @@ def main() -> None:
         with blocks.one():
             state.open(opened[0])
         blocks.turn(1.0)
-        print(f"{name}: longest block while it was put on the canvas {blocks.longest * 1000:.1f} ms")
+        print(
+            f"{name}: longest block while it was put on the canvas {blocks.longest * 1000:.1f} ms"
+        )
         found[name] = tours(viewer, drawing, count)
         reads = opened[0].images["slide"].slide.on_main
         print(f"{name}: longest blocks (ms) {[round(v, 1) for v in found[name]]}; "
