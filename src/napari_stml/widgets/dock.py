@@ -11,7 +11,7 @@ from superqt.utils import create_worker
 
 from napari_stml.core.errors import StmlError
 from napari_stml.runs.desk import analyses
-from napari_stml.viewer.element_layer import read_points
+from napari_stml.viewer.prepare import prepare
 from napari_stml.viewer.state import state_of
 from napari_stml.widgets.analysis_page import AnalysisPage
 from napari_stml.widgets.answers import answers_of
@@ -24,6 +24,7 @@ from napari_stml.widgets.run_control import RunControl
 from napari_stml.widgets.run_wishes import RunWishes
 from napari_stml.widgets.runs_page import RunsPage
 from napari_stml.widgets.scope_picker import ScopePicker
+from napari_stml.widgets.scopes import offers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -90,7 +91,7 @@ class StmlDock(QWidget):
     @property
     def busy(self) -> bool:
         """Whether something is being opened or read."""
-        return bool(self._working)
+        return bool(self._working) or self.state.busy
 
     def show_page(self, name: str) -> None:
         self.stack.setCurrentWidget(self.pages[name])
@@ -131,9 +132,9 @@ class StmlDock(QWidget):
         self.head.open_requested.connect(self._choose)
         self.head.scale_given.connect(self._take_scale)
         self.rail.chosen.connect(self.show_page)
-        self.look.colour_requested.connect(self._colour)
-        self.look.opacity_requested.connect(self._opacity)
-        self.look.element_requested.connect(self._read_element)
+        self.look.serve(self.state)
+        self.state.selection_changed.connect(self._selection_changed)
+        self.state.section_changed.connect(self._offer_scopes)
         self.runs.chosen.connect(self._show_run)
         self.foot.cancel_requested.connect(self.control.cancel)
         self.control.queued.connect(self.foot.add)
@@ -175,7 +176,17 @@ class StmlDock(QWidget):
         self.look.show_section(section)
         self.look.say("")
         self._offer(section)
+        self._offer_scopes()
         self.runs.show_section(section)
+
+    def _offer_scopes(self) -> None:
+        self.scope.offer(offers(self.state))
+
+    def _selection_changed(self) -> None:
+        self._offer_scopes()
+        panel, selection = self.runs.panel, self.state.selection
+        if panel is not None:
+            panel.highlight(frozenset(selection.names) if selection is not None else frozenset())
 
     def _offer(self, section: Section) -> None:
         others = [v.section for v in self.state.views if v.section is not section]
@@ -186,7 +197,12 @@ class StmlDock(QWidget):
 
     def _run(self, analysis: str, params: Params) -> None:
         self.say("")
-        self.wishes.run(analysis, params, self.scope.freeze())
+        try:
+            scope = self.scope.freeze()
+        except StmlError as error:
+            self.say(str(error))
+            return
+        self.wishes.run(analysis, params, scope)
 
     def _published(self, planned: PlannedRun, records: Any) -> None:
         self.foot.remove(planned, f"{planned.spec.title}: done ({records[0].seconds:.0f} s)")
@@ -204,8 +220,6 @@ class StmlDock(QWidget):
     def _show_run(self, run_id: str) -> None:
         panel = self.wishes.panel(run_id)
         self.runs.show_panel(panel)
-        if panel is not None:
-            self.wishes.lit.connect(panel.highlight)
 
     def _runs_changed(self) -> None:
         if self.state.current is not None:
@@ -213,6 +227,7 @@ class StmlDock(QWidget):
             self.runs.show_section(section)
             self.look.show_section(section)
             self._offer(section)
+            self._offer_scopes()
 
     def _repeat(self, analysis: str, params: Params) -> None:
         title = TABS[analyses()[analysis].tab][0]
@@ -220,21 +235,6 @@ class StmlDock(QWidget):
         if isinstance(page, AnalysisPage):
             page.choose(analysis, params)
             self.show_page(title)
-
-    def _read_element(self, name: str, genes: str) -> None:
-        view = self.state.current
-        element = next((e for e in view.section.elements if e.name == name), None) if view else None
-        if view is None or element is None:
-            return
-        wanted = tuple(g.strip() for g in genes.split(",") if g.strip())
-        self.look.say(f"Reading {name} ...")
-        read = partial(read_points, element, wanted) if element.kind == "points" else element.load
-
-        def show(data: Any) -> None:
-            view.show_element(element, data)
-            self.look.say(f"{name} shown")
-
-        self._in_background(read, show, self.look.say)
 
     def _choose(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Open a section folder or zarr store")
@@ -245,19 +245,6 @@ class StmlDock(QWidget):
         self.state.rescale(um_per_px)
         if self.state.current is not None:
             self._show(self.state.current.section)
-
-    def _colour(self, name: str, colour_map: str) -> None:
-        try:
-            self.state.colour_by(name, colour_map=colour_map)
-        except (StmlError, KeyError) as error:
-            self.look.say(str(error))
-            return
-        shown = self.state.current.shown if self.state.current else None
-        self.look.say(f"{shown.missing} without a value" if shown and shown.missing else "")
-
-    def _opacity(self, value: float) -> None:
-        if self.state.current is not None and self.state.current.section.observations is not None:
-            self.state.current.spots().opacity = value
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         if event is not None and event.mimeData().hasUrls():
@@ -294,7 +281,7 @@ class StmlDock(QWidget):
 def _open_section(path: Any, choices: dict[str, Any]) -> Section:
     from napari_stml.io.section import Section
 
-    return Section.open(path, **choices)
+    return prepare(Section.open(path, **choices))
 
 
 def _answer(job: Callable[[], Any]) -> Generator[None, None, Any]:

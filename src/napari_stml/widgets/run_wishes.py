@@ -13,6 +13,7 @@ from napari_stml.core.scope import Scope
 from napari_stml.runs.desk import Wish, analyses, spec_of
 from napari_stml.runs.section_run import LIVE
 from napari_stml.viewer.parts import named_by, paint_part
+from napari_stml.viewer.selection import Selection
 from napari_stml.widgets.live_panel import LivePanel
 from napari_stml.widgets.result_panel import ResultPanel
 
@@ -31,7 +32,6 @@ class RunWishes(QObject):
     changed = Signal()
     said = Signal(str)
     repeat = Signal(str, object)
-    lit = Signal(object)
 
     def __init__(self, state: ViewerState, control: RunControl) -> None:
         super().__init__()
@@ -145,4 +145,10 @@ class RunWishes(QObject):
         self.run(record.analysis, params, Scope(), live)
 
     def _picked(self, link: Any, ids: tuple[str, ...]) -> None:
-        self.lit.emit(named_by(self._state, link, ids))
+        view = self._state.current
+        if view is None or view.section.observations is None:
+            return
+        inside = named_by(self._state, link, ids)
+        names = tuple(n for n in view.section.observations.names.tolist() if n in inside)
+        what = " ".join(ids) if link.kind != "observations" else f"{len(names)} observations"
+        self._state.select(Selection(names, f"{link.value} {what}".strip()) if names else None)

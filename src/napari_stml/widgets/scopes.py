@@ -5,7 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import shapely
+
 from napari_stml.runs.scopes import in_filter, in_polygons, in_regions
+from napari_stml.viewer.camera import visible_box
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,4 +55,8 @@ def _selected(state: ViewerState) -> Scope:
 
 def _field(state: ViewerState) -> Scope:
     view: Any = state.current
-    return in_polygons(view.section, (view.field_outline(),), "visible field", "field")
+    low, high = visible_box(state.viewer)
+    corners = view.frame.reference_xy([low, high])
+    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+    outline = bytes(shapely.to_wkb(shapely.box(left, top, right, bottom)))
+    return in_polygons(view.section, (outline,), "visible field", "field")
