@@ -26,6 +26,7 @@ class Everything(Params):
     cutoff: float | None = param(None, title="Cutoff", help="Optional.", rare=True)
     genes: tuple[str, ...] = param((), title="Genes", help="Typed.", source="genes")
     classes: tuple[str, ...] = param((), title="Classes", help="Drawn.", source="region_class")
+    names: tuple[tuple[str, str], ...] = param((("a", "b, c"),), title="Names", help="Pairs.")
     weights: str = param("", title="Weights", help="A file.", source="file")
 
 
@@ -46,9 +47,18 @@ def test_an_untouched_form_gives_the_defaults(form: Form) -> None:
 
 def test_what_is_filled_in_comes_out(form: Form) -> None:
     wanted = Everything(
-        k=3, radius=75.5, method="k-means", smooth=True, column="label", batch="domain",
-        cutoff=0.25, genes=("ERBB2", "CD3D"), classes=("stroma",), weights="/tmp/w.safetensors",
-    )  # fmt: skip
+        k=3,
+        radius=75.5,
+        method="k-means",
+        smooth=True,
+        column="label",
+        batch="domain",
+        cutoff=0.25,
+        genes=("ERBB2", "CD3D"),
+        classes=("stroma",),
+        names=(("T cells", "CD3D, CD3E"), ("B", "MS4A1")),
+        weights="/tmp/w.safetensors",
+    )
     form.show_values(wanted)
     assert form.values() == wanted
     form.show_values(Everything())

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magicgui import widgets as mg
 from pydantic import ValidationError
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
-from napari_stml.widgets.form_rows import Field, row
+from napari_stml.widgets.form_rows import TALL, Field, row
 
 if TYPE_CHECKING:
     from napari_stml.core.params import Params
     from napari_stml.widgets.form_rows import Answers
+
+
+LABEL = 118
+"""Width of the labels, so that a page fits 350 px beside the rail."""
 
 
 class Form(QWidget):
@@ -35,22 +45,22 @@ class Form(QWidget):
         fields = [Field.of(name, info) for name, info in model.model_fields.items()]
         self.rows = {field.name: row(field, answers) for field in fields}
         usual, rare = (
-            self._container([f.name for f in fields if bool(f.hint.get("rare")) is kind])
+            self._part([f.name for f in fields if bool(f.hint.get("rare")) is kind])
             for kind in (False, True)
         )
-        rare.native.hide()
+        rare.hide()
         more = QToolButton()
         more.setText("More")
         more.setCheckable(True)
-        more.setVisible(len(rare) > 0)
-        more.toggled.connect(rare.native.setVisible)
+        more.setVisible(any(f.hint.get("rare") for f in fields))
+        more.toggled.connect(rare.setVisible)
         self.error = QLabel()
         self.error.setWordWrap(True)
         self.error.setStyleSheet("color: #d55e00;")
         self.error.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for part in (usual.native, more, rare.native, self.error):
+        for part in (usual, more, rare, self.error):
             layout.addWidget(part)
 
     def values(self) -> Params | None:
@@ -69,13 +79,28 @@ class Form(QWidget):
         for name, each in self.rows.items():
             each.write(getattr(params, name))
 
-    def _container(self, names: list[str]) -> Any:
-        container = mg.Container(widgets=[self.rows[n].widget for n in names], labels=True)
-        container.margins = (0, 0, 0, 0)
+    def _part(self, names: list[str]) -> QWidget:
+        """Rows under each other; fields of several lines take the whole width."""
+        part = QWidget()
+        layout = QFormLayout(part)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for name in names:
-            self.rows[name].widget.native.setMinimumWidth(60)
-        container.changed.connect(self._edited)
-        return container
+            widget = self.rows[name].widget
+            label = QLabel(widget.label)
+            label.setToolTip(widget.tooltip)
+            label.setWordWrap(True)
+            widget.native.setMinimumWidth(90)
+            widget.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            if isinstance(widget, TALL):
+                widget.native.setFixedHeight(96)
+                layout.addRow(label)
+                layout.addRow(widget.native)
+            else:
+                label.setFixedWidth(LABEL)
+                layout.addRow(label, widget.native)
+            widget.changed.connect(self._edited)
+        return part
 
     def _edited(self) -> None:
         self.values()

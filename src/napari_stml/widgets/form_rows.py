@@ -77,7 +77,8 @@ def row(field: Field, answers: Answers) -> Row:
     if field.source in {"file", "folder"}:
         return _file(field)
     if get_origin(field.kind) is tuple:
-        return _many(field, answers)
+        pairs = get_origin(get_args(field.kind)[0]) is tuple
+        return _pairs(field) if pairs else _many(field, answers)
     if field.source == "gene":
         return _text(field)
     if field.source is not None:
@@ -85,7 +86,7 @@ def row(field: Field, answers: Answers) -> Row:
     if get_origin(field.kind) is Literal:
         return _choice(field)
     if field.kind is bool:
-        box = mg.CheckBox(value=bool(field.default), **field.look)
+        box = mg.CheckBox(value=bool(field.default), text=" ", **field.look)
         return Row(box, lambda: box.value, lambda v: setattr(box, "value", bool(v)))
     if field.kind in {int, float}:
         return _optional_number(field) if field.optional else _number(field)
@@ -138,6 +139,21 @@ def _many(field: Field, answers: Answers) -> Row:
         )
     line = mg.LineEdit(value=", ".join(given), **field.look)
     return Row(line, lambda: _listed(line.value), lambda vs: _put(line, ", ".join(map(str, vs))))
+
+
+def _pairs(field: Field) -> Row:
+    """A dictionary as lines: "name: value"."""
+    box = mg.TextEdit(value=_as_lines(field.default or ()), **field.look)
+    return Row(box, lambda: _as_pairs(box.value), lambda pairs: _put(box, _as_lines(pairs)))
+
+
+def _as_lines(pairs: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in pairs)
+
+
+def _as_pairs(text: str) -> tuple[tuple[str, ...], ...]:
+    lines = (line.partition(":") for line in text.splitlines() if line.strip())
+    return tuple((name.strip(), value.strip()) for name, _, value in lines)
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -202,6 +218,10 @@ def bounds(info: FieldInfo) -> tuple[float | None, float | None]:
 def _step(value: Any) -> float:
     size = abs(float(value or 1.0))
     return 0.01 if size < 1 else 0.1 if size < 10 else 1.0
+
+
+TALL = (mg.TextEdit, mg.Select)
+"""Widgets of several lines."""
 
 
 def _put(widget: Any, value: Any) -> None:
