@@ -86,7 +86,8 @@ def row(field: Field, answers: Answers) -> Row:
     if get_origin(field.kind) is Literal:
         return _choice(field)
     if field.kind is bool:
-        box = mg.CheckBox(value=bool(field.default), text=" ", **field.look)
+        box = mg.CheckBox(value=bool(field.default), **field.look)
+        box.native.setText("")  # the label stands beside it
         return Row(box, lambda: box.value, lambda v: setattr(box, "value", bool(v)))
     if field.kind in {int, float}:
         return _optional_number(field) if field.optional else _number(field)

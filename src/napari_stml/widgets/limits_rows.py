@@ -82,6 +82,7 @@ class LimitsRows(QWidget):
 def _number_line(placeholder: str) -> QLineEdit:
     line = QLineEdit()
     line.setPlaceholderText(placeholder)
+    line.setMinimumWidth(40)
     line.setToolTip("A threshold in the values' own unit; empty for none")
     return line
 

@@ -95,7 +95,7 @@ class Look(QWidget):
         form.addRow("Size", self.size)
         inside = QWidget()
         layout = QVBoxLayout(inside)
-        layout.setContentsMargins(8, 4, 8, 8)
+        layout.setContentsMargins(6, 4, 6, 8)
         hint = QLabel("Colour the spots by a column or a gene.")
         hint.setWordWrap(True)
         layout.addWidget(hint)
