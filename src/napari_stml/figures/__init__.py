@@ -1,0 +1,1 @@
+"""Figures for print and the report of a section; no screen is needed."""

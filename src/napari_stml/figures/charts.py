@@ -1,0 +1,75 @@
+"""Charts of Runs for print: every declarative kind, with the conventions of the dock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_stml.core.errors import StmlError
+from napari_stml.figures.chart_kinds import DRAW
+from napari_stml.figures.drawing import Drawing, creator
+from napari_stml.figures.lettering import FAINT, MM_PER_INCH, SIZE_PT, fitting, style
+
+if TYPE_CHECKING:
+    from napari_stml.core.charts import Chart
+    from napari_stml.figures.chart_kinds import PartOf
+    from napari_stml.io.section import Section
+
+NOTE_MM = 3.4
+
+
+def chart_figure(
+    chart: Chart, part_of: PartOf | None = None, *, width_mm: float = 90.0, dpi: int = 300,
+    report: dict[str, Any] | None = None,
+) -> Drawing:  # fmt: skip
+    """Draw a chart.
+
+    Parameters
+    ----------
+    part_of
+        Finds a value of the same Run by name, for charts of stored values.
+    report
+        What stands in the file about how the chart came to be.
+    """
+    from matplotlib.figure import Figure
+
+    sized, draw = DRAW[chart.chart]
+    with style():
+        notes = [fitting(n, width_mm - 4) for n in chart.notes]
+        high = sized(chart, width_mm) + NOTE_MM * len(notes)
+        inches = (width_mm / MM_PER_INCH, high / MM_PER_INCH)
+        figure = Figure(figsize=inches, dpi=dpi, layout="constrained")
+        figure.set_facecolor("white")
+        engine: Any = figure.get_layout_engine()
+        foot = NOTE_MM * len(notes) / high
+        engine.set(rect=(0, foot, 1, 1 - foot), w_pad=0.03, h_pad=0.03)
+        draw(figure, chart, part_of or _nothing_stored)
+        title = fitting(chart.title, width_mm - 6, SIZE_PT + 1)
+        figure.suptitle(title, fontsize=SIZE_PT + 1, fontweight="bold", x=0.02, ha="left")
+        for i, note in enumerate(notes):
+            figure.text(0.02, (len(notes) - i - 0.5) * NOTE_MM / high, note, color=FAINT,
+                        va="center", fontsize=SIZE_PT - 1)  # fmt: skip
+    said = {"program": creator(), "chart": chart.name, "title": chart.title, **(report or {})}
+    return Drawing(figure, dpi, chart.title, said)
+
+
+def stored_chart(section: Section, name: str, *, width_mm: float = 90.0, dpi: int = 300) -> Drawing:
+    """Draw ``<run id>/<chart>`` of a section."""
+    run, _, chart_name = name.partition("/")
+    shelf = section.shelf
+    if shelf is None or run not in shelf.records:
+        raise StmlError(f"There is no Run '{run}'", where=section.name)
+    chart: Any = shelf.part(run, chart_name)
+    if type(chart).__name__ != "Chart":
+        raise StmlError("This value is no chart", where=name)
+    record = shelf.records[run]
+    about = {
+        "section": section.name,
+        "run": record.model_dump(mode="json", exclude={"parts", "notes", "error", "seconds"}),
+    }
+    return chart_figure(
+        chart, lambda value: shelf.part(run, value), width_mm=width_mm, dpi=dpi, report=about
+    )
+
+
+def _nothing_stored(name: str) -> Any:
+    raise StmlError("This chart shows a stored value, which is not given", where=name)

@@ -1,0 +1,93 @@
+"""Values of a Run that are no observations: heat maps, masks, tiles, outlines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_stml.core.colours import MISSING, palette
+from napari_stml.core.geometry import Box
+from napari_stml.core.results import Heatmap, Mask, Regions, Tiles
+from napari_stml.figures.placing import lay
+from napari_stml.figures.values import Shown, numeric
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from napari_stml.core.results import Part
+
+OVERLAYS = (Heatmap, Mask, Tiles, Regions)
+
+
+def shown_overlay(name: str, part: Part, colour_map: str = "") -> Shown:
+    """The colours of an overlay, for its legend too."""
+    if isinstance(part, Heatmap):
+        title = f"{part.name} ({part.unit})" if part.unit else part.name
+        return numeric(name, title, part.pixels.ravel(), colour_map, part.scale)
+    if isinstance(part, Mask):
+        ids = sorted(int(i) for i in np.unique(part.pixels) if i)
+        names = [part.classes.get(i, str(i)) for i in ids]
+        codes = np.searchsorted(ids, part.pixels.ravel()) if ids else np.zeros(part.pixels.size)
+        return _classes(name, np.where(part.pixels.ravel() == 0, -1, codes), names)
+    if isinstance(part, Regions):
+        names = list(dict.fromkeys(part.classes))
+        return _classes(name, np.array([names.index(c) for c in part.classes]), names)
+    assert isinstance(part, Tiles)
+    column, values = next(iter(part.values.items()), ("tiles", np.zeros(len(part.xy), object)))
+    found = np.asarray(values)
+    if found.dtype.kind in "fiu":
+        return numeric(name, column, found.astype(np.float64), colour_map)
+    names = sorted({str(v) for v in found})
+    return _classes(name, np.array([names.index(str(v)) for v in found]), names)
+
+
+def draw_overlay(axes: Axes, part: Part, shown: Shown, opacity: float) -> str:
+    """Draw it in the colours of `shown_overlay`."""
+    if isinstance(part, Heatmap | Mask):
+        height, width = part.pixels.shape
+        colours = shown.rgba.reshape(height, width, 4).copy()
+        colours[:, :, 3] = np.where(shown.missing.reshape(height, width), 0, opacity)
+        lay(axes, (colours * 255).astype(np.uint8), Box(0, 0, width, height), part.affine)
+        return "pixels"
+    if isinstance(part, Tiles):
+        _squares(axes, part, shown, opacity)
+        return "squares, vector"
+    assert isinstance(part, Regions)
+    import shapely
+
+    outline(axes, [shapely.from_wkb(o) for o in part.outlines], shown.rgba)
+    return "outlines, vector"
+
+
+def outline(axes: Axes, shapes: list[Any], colours: Any = None) -> None:
+    """Outlines with a white edge, so that they are seen on any stain."""
+    from matplotlib.collections import LineCollection
+    from shapely import get_parts
+
+    lines, tints = [], []
+    for i, shape in enumerate(shapes):
+        for piece in get_parts(shape.boundary):
+            lines.append(np.asarray(piece.coords)[:, :2])
+            tints.append("#1a1a1a" if colours is None else colours[i])
+    for width, ink in ((2.2, "#ffffff"), (1.0, tints)):
+        drawn = LineCollection(lines, colors=ink, linewidths=width)
+        axes.add_collection(drawn, autolim=False)
+
+
+def _squares(axes: Axes, part: Tiles, shown: Shown, opacity: float) -> None:
+    from matplotlib.collections import PolyCollection
+
+    s = part.side
+    corners = part.xy[:, None, :] + np.array([[0, 0], [s, 0], [s, s], [0, s]])[None]
+    colours = shown.rgba.copy()
+    colours[:, 3] *= opacity
+    squares = PolyCollection(corners, facecolors=colours, linewidths=0)
+    squares.set_rasterized(len(corners) > 20_000)
+    axes.add_collection(squares, autolim=False)
+
+
+def _classes(name: str, codes: Any, names: list[str]) -> Shown:
+    colours = palette(names) if names else MISSING[None]
+    title = name.rpartition("/")[2]
+    return Shown(name, title, codes=codes.astype(np.intp), names=tuple(names), colours=colours)

@@ -1,0 +1,64 @@
+"""Pixels of a slide on the axes, where they belong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_stml.core.geometry import Affine, Box
+from napari_stml.figures.pixels import read_mask, read_picture, window_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from napari_stml.figures.pixels import Picture
+    from napari_stml.io.contents import PlacedSlide
+
+
+def place_picture(
+    axes: Axes, placed: PlacedSlide, box: Box, size_px: tuple[int, int],
+    *, paint: Callable[[Any], NDArray[Any]] | None = None,
+) -> Picture | None:  # fmt: skip
+    """Read what a box needs of a slide and lay it on the axes; None where the slide is beside it.
+
+    ``size_px`` is what the box is printed on; ``paint`` colours the ids of a mask.
+    """
+    back = placed.affine.inverse()
+    own = covering(back, box)
+    per_x, per_y = (
+        side / count * back.length_factor
+        for side, count in zip((box.width, box.height), size_px, strict=True)
+    )
+    window = window_for(placed.slide, own, own.width / per_x, own.height / per_y)
+    if window is None:
+        return None
+    if paint is None:
+        picture = read_picture(placed.slide, window)
+    else:
+        picture = read_mask(placed.slide, window, paint)
+    lay(axes, picture.pixels, picture.box, placed.affine)
+    return picture
+
+
+def lay(axes: Axes, pixels: NDArray[Any], box: Box, affine: Affine) -> None:
+    """Draw colours over a box, moved by a map; no pixel is smoothed."""
+    from matplotlib.transforms import Affine2D
+
+    drawn = axes.imshow(
+        pixels, interpolation="none", origin="upper", aspect="auto",
+        extent=(box.x, box.x + box.width, box.y + box.height, box.y),
+    )  # fmt: skip
+    if not affine.is_identity:
+        drawn.set_transform(Affine2D(affine.matrix) + axes.transData)
+
+
+def covering(by: Affine, box: Box) -> Box:
+    """The box around a mapped box."""
+    x0, y0, x1, y1 = box.x, box.y, box.x + box.width, box.y + box.height
+    corners = by(np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]]))
+    low, size = corners.min(axis=0), np.ptp(corners, axis=0)
+    return Box(float(low[0]), float(low[1]), float(size[0]), float(size[1]))
