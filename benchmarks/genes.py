@@ -84,9 +84,12 @@ def ours(path: Path) -> dict[str, float]:
 
     _, missing = align(table, table.obs_names[::-1])
     return {
-        "open_ms": 1e3 * (opened - start), "build_ms": 1e3 * (built - opened),
-        "gene_ms": 1e3 * float(np.median(further)), "sum": total,
-        "names_and_join_ms": 1e3 * (time.perf_counter() - joined), "missing": float(missing.sum()),
+        "open_ms": 1e3 * (opened - start),
+        "build_ms": 1e3 * (built - opened),
+        "gene_ms": 1e3 * float(np.median(further)),
+        "sum": total,
+        "names_and_join_ms": 1e3 * (time.perf_counter() - joined),
+        "missing": float(missing.sum()),
     }
 
 
@@ -97,8 +100,11 @@ def full(path: Path) -> dict[str, float]:
     adata = ad.read_zarr(path)
     opened = time.perf_counter()
     total = float(adata[:, GENE].X.sum())
-    return {"open_ms": 1e3 * (opened - start), "sum": total,
-            "gene_ms": 1e3 * (time.perf_counter() - opened)}
+    return {
+        "open_ms": 1e3 * (opened - start),
+        "sum": total,
+        "gene_ms": 1e3 * (time.perf_counter() - opened),
+    }
 
 
 def sparse(path: Path) -> dict[str, float]:
@@ -109,8 +115,11 @@ def sparse(path: Path) -> dict[str, float]:
     matrix = sparse_dataset(zarr.open_group(path, mode="r")["X"])
     opened = time.perf_counter()
     total = float(matrix[:, int(GENE[1:])].sum())
-    return {"open_ms": 1e3 * (opened - start), "sum": total,
-            "gene_ms": 1e3 * (time.perf_counter() - opened)}
+    return {
+        "open_ms": 1e3 * (opened - start),
+        "sum": total,
+        "gene_ms": 1e3 * (time.perf_counter() - opened),
+    }
 
 
 def zarr_columns(path: Path) -> dict[str, float]:
@@ -133,17 +142,27 @@ def zarr_columns(path: Path) -> dict[str, float]:
     for j in np.random.default_rng(1).integers(0, GENES, REPEATS):
         begin = time.perf_counter()
         out = np.zeros(int(root["rows"][0]) + 1, dtype=np.float32)
-        _ = out, root["rows"][pointer[j] : pointer[j + 1]], root["values"][
-            pointer[j] : pointer[j + 1]]
+        _ = (
+            out,
+            root["rows"][pointer[j] : pointer[j + 1]],
+            root["values"][pointer[j] : pointer[j + 1]],
+        )
         times.append(time.perf_counter() - begin)
     size = sum(f.stat().st_size for f in (path.parent / "columns.zarr").rglob("*") if f.is_file())
     plain = sum(f.stat().st_size for f in source.iterdir())
-    return {"build_ms": 1e3 * (written - start), "gene_ms": 1e3 * float(np.median(times)),
-            "size_mb": size / 1e6, "plain_size_mb": plain / 1e6}
+    return {
+        "build_ms": 1e3 * (written - start),
+        "gene_ms": 1e3 * float(np.median(times)),
+        "size_mb": size / 1e6,
+        "plain_size_mb": plain / 1e6,
+    }
 
 
 WAYS: dict[str, Callable[[Path], dict[str, float]]] = {
-    "ours": ours, "full": full, "sparse": sparse, "zarr_columns": zarr_columns
+    "ours": ours,
+    "full": full,
+    "sparse": sparse,
+    "zarr_columns": zarr_columns,
 }
 
 
@@ -160,7 +179,9 @@ def peak_mb() -> float:
 def measure(way: str, path: Path) -> dict[str, float]:
     answer = subprocess.run(
         [sys.executable, __file__, "--child", way, str(path)],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if answer.returncode:
         raise SystemExit(f"{way} failed:\n{answer.stderr}")
@@ -169,12 +190,22 @@ def measure(way: str, path: Path) -> dict[str, float]:
     return found
 
 
-def ratio(what: str, mine: float, peer: float | None, unit: str, value: float, target: float,
-          *, at_most: bool) -> None:
+def ratio(
+    what: str,
+    mine: float,
+    peer: float | None,
+    unit: str,
+    value: float,
+    target: float,
+    *,
+    at_most: bool,
+) -> None:
     shown = "absent" if peer is None else f"{peer:.1f}"
     met = value <= target if at_most else value >= target
-    print(f"RATIO {what} ours={mine:.1f} peer={shown} unit={unit} ratio={value:.3f} "
-          f"target={target} {'met' if met else 'short'}")
+    print(
+        f"RATIO {what} ours={mine:.1f} peer={shown} unit={unit} ratio={value:.3f} "
+        f"target={target} {'met' if met else 'short'}"
+    )
 
 
 def main() -> None:
@@ -202,8 +233,11 @@ def main() -> None:
         store = Path(folder) / "cells.zarr"
         begin = time.perf_counter()
         write_store(store, cells)
-        print(f"{cells:,} cells x {GENES:,} genes, {PER_CELL} values a cell, written in "
-              f"{time.perf_counter() - begin:.1f} s", flush=True)
+        print(
+            f"{cells:,} cells x {GENES:,} genes, {PER_CELL} values a cell, written in "
+            f"{time.perf_counter() - begin:.1f} s",
+            flush=True,
+        )
         first = measure("ours", store)
         again = measure("ours", store)
         reread = measure("full", store)
@@ -214,17 +248,43 @@ def main() -> None:
     target_mb = MEMORY_TARGET_MB * cells / 1_000_000
     target_mb = max(target_mb, 1_200)  # imports and blocks do not shrink with the table
     peak = first["peak_mb"]
-    ratio("genes-peak-memory-vs-full-read", peak, reread["peak_mb"], "MB",
-          peak / reread["peak_mb"], 1.0 if options.quick else 0.6, at_most=True)
+    ratio(
+        "genes-peak-memory-vs-full-read",
+        peak,
+        reread["peak_mb"],
+        "MB",
+        peak / reread["peak_mb"],
+        1.0 if options.quick else 0.6,
+        at_most=True,
+    )
     ratio("genes-peak-memory-of-limit", peak, None, "MB", peak / target_mb, 1.0, at_most=True)
-    ratio("genes-one-gene-vs-sparse-dataset", again["gene_ms"], slice_["gene_ms"], "ms",
-          slice_["gene_ms"] / again["gene_ms"], 20 if options.quick else 100, at_most=False)
-    ratio("genes-open-to-first-gene-with-copy", again["open_ms"] + again["build_ms"],
-          slice_["open_ms"] + slice_["gene_ms"], "ms",
-          (slice_["open_ms"] + slice_["gene_ms"]) / (again["open_ms"] + again["build_ms"]),
-          0.5 if options.quick else 1.0, at_most=False)
-    ratio("genes-plain-files-vs-zarr-64k", again["gene_ms"], other["gene_ms"], "ms",
-          other["gene_ms"] / again["gene_ms"], 1.0, at_most=False)
+    ratio(
+        "genes-one-gene-vs-sparse-dataset",
+        again["gene_ms"],
+        slice_["gene_ms"],
+        "ms",
+        slice_["gene_ms"] / again["gene_ms"],
+        20 if options.quick else 100,
+        at_most=False,
+    )
+    ratio(
+        "genes-open-to-first-gene-with-copy",
+        again["open_ms"] + again["build_ms"],
+        slice_["open_ms"] + slice_["gene_ms"],
+        "ms",
+        (slice_["open_ms"] + slice_["gene_ms"]) / (again["open_ms"] + again["build_ms"]),
+        0.5 if options.quick else 1.0,
+        at_most=False,
+    )
+    ratio(
+        "genes-plain-files-vs-zarr-64k",
+        again["gene_ms"],
+        other["gene_ms"],
+        "ms",
+        other["gene_ms"] / again["gene_ms"],
+        1.0,
+        at_most=False,
+    )
 
 
 if __name__ == "__main__":

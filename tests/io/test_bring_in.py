@@ -48,16 +48,19 @@ def test_loupe_export(tmp_path: Path, encoding: str) -> None:
     assert "as they are" in found.report.text()
 
 
-@pytest.mark.parametrize(("rewrite", "words"), [
-    (lambda b: b, "last number"),
-    (lambda b: f"{b}-1-0", "last number"),
-    (lambda b: f"{b}-1_2_3", "numbers at the end"),
-    (lambda b: f"{b}.1", "last number"),
-    (lambda b: f"S1_{b}-1", "sample prefix"),
-    (lambda b: f"patient_7#{b}-1", "sample prefix"),
-    (lambda b: f"S1_{b}", "sample prefix"),
-    (lambda b: f' "{b}-1" ', "as they are"),
-])
+@pytest.mark.parametrize(
+    ("rewrite", "words"),
+    [
+        (lambda b: b, "last number"),
+        (lambda b: f"{b}-1-0", "last number"),
+        (lambda b: f"{b}-1_2_3", "numbers at the end"),
+        (lambda b: f"{b}.1", "last number"),
+        (lambda b: f"S1_{b}-1", "sample prefix"),
+        (lambda b: f"patient_7#{b}-1", "sample prefix"),
+        (lambda b: f"S1_{b}", "sample prefix"),
+        (lambda b: f' "{b}-1" ', "as they are"),
+    ],
+)
 def test_barcodes_written_differently(tmp_path: Path, rewrite, words: str) -> None:
     frame = pd.DataFrame({"id": [rewrite(b) for b in BARE], "class": LABELS})
     frame.to_csv(tmp_path / "t.csv", index=False)
@@ -105,8 +108,14 @@ def test_several_samples_in_one_file(tmp_path: Path) -> None:
 
 def test_a_pathologists_workbook(tmp_path: Path) -> None:
     pytest.importorskip("openpyxl")
-    frame = pd.DataFrame({"Nr.": range(40), "Spot-ID": NAMES, "Befund": LABELS,
-                          "Kommentar": [f"Text {i}" for i in range(40)]})
+    frame = pd.DataFrame(
+        {
+            "Nr.": range(40),
+            "Spot-ID": NAMES,
+            "Befund": LABELS,
+            "Kommentar": [f"Text {i}" for i in range(40)],
+        }
+    )
     with pd.ExcelWriter(tmp_path / "t.xlsx") as writer:
         pd.DataFrame({"Legend": ["T = Tumour"]}).to_excel(writer, sheet_name="Info", index=False)
         frame.to_excel(writer, sheet_name="Spots", startrow=3, index=False)
@@ -166,8 +175,9 @@ def test_text_is_no_score(tmp_path: Path) -> None:
 
 def test_r_row_names_and_gzip(tmp_path: Path) -> None:
     weights = RNG.dirichlet([1, 1, 1], 40)
-    rows = ["\t".join([f'"{n}"', *(f"{v:.6f}" for v in w)])
-            for n, w in zip(NAMES, weights, strict=True)]
+    rows = [
+        "\t".join([f'"{n}"', *(f"{v:.6f}" for v in w)]) for n, w in zip(NAMES, weights, strict=True)
+    ]
     text = "\n".join(['"B"\t"T"\t"Mac"', *rows])
     with gzip.open(tmp_path / "rctd.tsv.gz", "wt") as file:
         file.write(text)
@@ -180,8 +190,10 @@ def test_r_row_names_and_gzip(tmp_path: Path) -> None:
 def test_cell2location_csv(tmp_path: Path) -> None:
     values = RNG.gamma(2, 2, (40, 2))
     frame = pd.DataFrame(
-        np.hstack([values, values + 1]), index=NAMES,
-        columns=[f"{q}_cell_abundance_w_sf_{t}" for q in ("q05", "means") for t in ("B", "T")])
+        np.hstack([values, values + 1]),
+        index=NAMES,
+        columns=[f"{q}_cell_abundance_w_sf_{t}" for q in ("q05", "means") for t in ("B", "T")],
+    )
     frame.to_csv(tmp_path / "c.csv")
     found = bring_in_proportions(tmp_path / "c.csv", NAMES)
     assert list(found.values.columns) == ["B", "T"]
@@ -195,8 +207,10 @@ def test_cell2location_h5ad(tmp_path: Path) -> None:
     values = RNG.gamma(2, 2, (40, 2))
     adata = ad.AnnData(obs=pd.DataFrame(index=pd.Index([f"S1_{n}" for n in NAMES], dtype=object)))
     adata.obsm["q05_cell_abundance_w_sf"] = pd.DataFrame(
-        values, index=adata.obs_names, columns=["q05cell_abundance_w_sf_B",
-                                                "q05cell_abundance_w_sf_T"])
+        values,
+        index=adata.obs_names,
+        columns=["q05cell_abundance_w_sf_B", "q05cell_abundance_w_sf_T"],
+    )
     adata.obsm["X_pca"] = RNG.random((40, 3))
     adata.write_h5ad(tmp_path / "c.h5ad")
     found = bring_in_proportions(tmp_path / "c.h5ad", NAMES)
@@ -232,7 +246,8 @@ def test_embeddings(tmp_path: Path) -> None:
     np.testing.assert_array_equal(in_order.values, values[::-1])
     pd.DataFrame(values, index=NAMES, columns=["x", "y", "z", "w"]).to_csv(tmp_path / "z.csv")
     np.testing.assert_allclose(
-        bring_in_embedding(tmp_path / "z.csv", NAMES).values, values, rtol=1e-5)
+        bring_in_embedding(tmp_path / "z.csv", NAMES).values, values, rtol=1e-5
+    )
     np.save(tmp_path / "flat.npy", np.zeros(40))
     np.save(tmp_path / "objects.npy", np.array([{}, []], dtype=object))
     for broken in ("flat.npy", "objects.npy"):
@@ -243,12 +258,17 @@ def test_embeddings(tmp_path: Path) -> None:
 
 
 BROKEN = {
-    "empty": b"", "blank": b"\n \n", "header only": b"Barcode,class\n",
+    "empty": b"",
+    "blank": b"\n \n",
+    "header only": b"Barcode,class\n",
     "one column": b"Barcode\n" + "\n".join(NAMES).encode(),
     "binary": b"\x00\x01\x02,\x03\n" * 9,
-    "ragged": b"Barcode,class\nA-1,x\n" + b"\n".join(f"{n},a,b".encode() for n in NAMES[:1])
-    + b"\n" + b"\n".join(f"{n},a".encode() for n in NAMES[1:]),
-    "short row": b"Barcode,class,note\n" + b"\n".join(f"{n},a,b".encode() for n in NAMES)
+    "ragged": b"Barcode,class\nA-1,x\n"
+    + b"\n".join(f"{n},a,b".encode() for n in NAMES[:1])
+    + b"\n"
+    + b"\n".join(f"{n},a".encode() for n in NAMES[1:]),
+    "short row": b"Barcode,class,note\n"
+    + b"\n".join(f"{n},a,b".encode() for n in NAMES)
     + b"\nlast,b\n",
     "other section": b"Barcode,class\n" + b"\n".join(b"spot%d,a" % i for i in range(9)),
     "not gzip": b"no gzip at all",
@@ -294,10 +314,16 @@ def test_gene_lists_in_every_form(tmp_path: Path) -> None:
     assert by_id.lists == {"ids": ("CD3E",)}
 
 
-@pytest.mark.parametrize(("name", "content", "message"), [
-    ("a.gmt", "A\thttp://x\n", "not a gene set"), ("a.gmt", "A\tx\tCD3E\nA\tx\tCD3E\n", "twice"),
-    ("a.txt", "", "empty"), ("a.txt", "XX\nYY\n", "No gene"), ("a.txt", "a\0b", "text file"),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.gmt", "A\thttp://x\n", "not a gene set"),
+        ("a.gmt", "A\tx\tCD3E\nA\tx\tCD3E\n", "twice"),
+        ("a.txt", "", "empty"),
+        ("a.txt", "XX\nYY\n", "No gene"),
+        ("a.txt", "a\0b", "text file"),
+    ],
+)
 def test_broken_gene_lists(tmp_path: Path, name: str, content: str, message: str) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(CannotOpenError, match=message):

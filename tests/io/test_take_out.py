@@ -34,8 +34,10 @@ def observations() -> Observations:
 def adata_of(names: np.ndarray, genes: int = 20, seed: int = 0) -> ad.AnnData:
     rng = np.random.default_rng(seed)
     counts = sp.csr_matrix(rng.poisson(0.7, (len(names), genes)).astype(np.float32))
-    obs = pd.DataFrame({"region": pd.Categorical(rng.choice(["a", "b"], len(names)))},
-                       index=pd.Index(names, dtype=object))
+    obs = pd.DataFrame(
+        {"region": pd.Categorical(rng.choice(["a", "b"], len(names)))},
+        index=pd.Index(names, dtype=object),
+    )
     obs["words"] = pd.Series(["x", None] * (len(names) // 2), index=obs.index, dtype=object)
     symbols = pd.Index([f"G{i}" for i in range(genes)], dtype=object)
     adata = ad.AnnData(counts, obs=obs, var=pd.DataFrame(index=symbols))
@@ -53,20 +55,33 @@ def table(observations: Observations) -> MemoryTable:
 @pytest.mark.filterwarnings("ignore:.*is not a valid key:SyntaxWarning")  # squidpy's docstrings
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")  # the same
 def test_h5ad_is_ready_for_scanpy_and_squidpy(
-    tmp_path: Path, observations: Observations, table: MemoryTable,
+    tmp_path: Path,
+    observations: Observations,
+    table: MemoryTable,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(h5ad, "BLOCK_ROWS", 13)
     run = pd.DataFrame(
-        {"clusters": pd.Categorical(["1", "2"] * (N // 2)), "region": np.arange(N),
-         "when": pd.date_range("2024-01-01", periods=N), "note": ["ok", None] * (N // 2)},
-        index=observations.names)
+        {
+            "clusters": pd.Categorical(["1", "2"] * (N // 2)),
+            "region": np.arange(N),
+            "when": pd.date_range("2024-01-01", periods=N),
+            "note": ["ok", None] * (N // 2),
+        },
+        index=observations.names,
+    )
     pixels = np.full((60, 90, 3), 200, dtype=np.uint8)
     seen: list[float] = []
     done = to_h5ad(
-        tmp_path / "out.h5ad", observations, {"RNA": table}, columns=run,
-        embeddings={"latent": np.arange(2 * N).reshape(N, 2)}, library="S1",
-        image=ImageForSpots(pixels, 0.1), um_per_px=0.5, report=seen.append,
+        tmp_path / "out.h5ad",
+        observations,
+        {"RNA": table},
+        columns=run,
+        embeddings={"latent": np.arange(2 * N).reshape(N, 2)},
+        library="S1",
+        image=ImageForSpots(pixels, 0.1),
+        um_per_px=0.5,
+        report=seen.append,
     )
     assert (done.observations, done.variables, done.left_out) == (N - 2, 20, 2)
     assert "2 observations" in done.notes[0]
@@ -80,7 +95,8 @@ def test_h5ad_is_ready_for_scanpy_and_squidpy(
     for layer, factor in ((None, 1), ("double", 2)):
         matrix = back.X if layer is None else back.layers[layer]
         np.testing.assert_array_equal(
-            matrix.toarray(), factor * table.rows(np.arange(N - 2)[::-1]).toarray())
+            matrix.toarray(), factor * table.rows(np.arange(N - 2)[::-1]).toarray()
+        )
     np.testing.assert_array_equal(back.obsm["spatial"], observations.xy[:-2])
     np.testing.assert_array_equal(back.obsm["latent"][:, 0], 2 * np.arange(N - 2))
     assert list(back.obs["region"]) == list(range(N - 2))
@@ -106,9 +122,11 @@ def test_selection_names_of_others_and_protein(
     protein = MemoryTable(adata_of(observations.names[4:], genes=3, seed=1), name="protein")
     wide = MemoryTable(adata_of(observations.names, genes=2_500, seed=1), name="ATAC")
     done = to_h5ad(
-        tmp_path / "out.h5ad", observations, {"RNA": table, "protein": protein, "ATAC": wide},
-        selection=observations.names[[9, 3, 5]], columns=pd.DataFrame(
-            {"a/b": 1.0}, index=observations.names),
+        tmp_path / "out.h5ad",
+        observations,
+        {"RNA": table, "protein": protein, "ATAC": wide},
+        selection=observations.names[[9, 3, 5]],
+        columns=pd.DataFrame({"a/b": 1.0}, index=observations.names),
         names={"X": "layers/count", "obs/region": "domain", "obsm/X_pca": "emb"},
     )
     assert "'ATAC' (2,500 variables) was left out" in done.notes[0]
@@ -121,8 +139,7 @@ def test_selection_names_of_others_and_protein(
     assert back.obsm["protein"].iloc[1].isna().all()
     assert back.obsm["protein"].iloc[0].notna().all()
     with pytest.raises(CannotSaveError, match="both be written"):
-        to_h5ad(tmp_path / "two.h5ad", observations, {"RNA": table},
-                names={"obs/region": "words"})
+        to_h5ad(tmp_path / "two.h5ad", observations, {"RNA": table}, names={"obs/region": "words"})
     assert not (tmp_path / "two.h5ad").exists()
 
 
@@ -142,7 +159,11 @@ def test_from_disk_without_table_and_of_cells(tmp_path: Path, observations: Obse
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 @pytest.mark.parametrize("few", [64, 0], ids=["by gene", "by rows"])
 def test_flat_tables(
-    tmp_path: Path, observations: Observations, table: MemoryTable, kind: str, few: int,
+    tmp_path: Path,
+    observations: Observations,
+    table: MemoryTable,
+    kind: str,
+    few: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from napari_stml.io.take_out import flat
@@ -155,8 +176,18 @@ def test_flat_tables(
     done = write(path, observations, table, columns=run, genes=["G2", "G0"], um_per_px=2.0)
     assert "2 observations are not in the table" in done.notes[0]
     back = pd.read_csv(path) if kind == "csv" else pd.read_parquet(path)
-    assert list(back.columns) == ["barcode", "x", "y", "x_um", "y_um", "region", "words", "ward",
-                                  "G2", "G0"]
+    assert list(back.columns) == [
+        "barcode",
+        "x",
+        "y",
+        "x_um",
+        "y_um",
+        "region",
+        "words",
+        "ward",
+        "G2",
+        "G0",
+    ]
     assert list(back["barcode"]) == list(observations.names)
     np.testing.assert_allclose(back["x_um"], 2 * observations.xy[:, 0])
     assert back["G2"].isna().sum() == 2
@@ -168,7 +199,9 @@ def test_flat_tables(
 
 
 def test_nothing_is_overwritten_or_left_half(
-    tmp_path: Path, observations: Observations, table: MemoryTable,
+    tmp_path: Path,
+    observations: Observations,
+    table: MemoryTable,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = tmp_path / "out.h5ad"
@@ -206,6 +239,10 @@ def test_wrong_wishes(tmp_path: Path, observations: Observations, table: MemoryT
     with pytest.raises(CannotSaveError, match="none of the selected"):
         to_h5ad(out, observations, {"RNA": table}, selection=[N - 1])
     with pytest.raises(ValueError, match="2000 px"):
-        to_h5ad(out, observations, {"RNA": table},
-                image=ImageForSpots(np.zeros((2001, 3, 3), np.uint8), 1.0))
+        to_h5ad(
+            out,
+            observations,
+            {"RNA": table},
+            image=ImageForSpots(np.zeros((2001, 3, 3), np.uint8), 1.0),
+        )
     assert os.listdir(tmp_path) == []

@@ -27,14 +27,20 @@ def sample(seed: int = 0, layout: str = "csr") -> ad.AnnData:
     domain = pd.Categorical(rng.choice(["tumour", "stroma"], CELLS), ["tumour", "stroma", "none"])
     domain[5] = None
     obs = pd.DataFrame(
-        {"domain": domain, "number": number, "flag": pd.array([True] * CELLS, dtype="boolean"),
-         "score": rng.random(CELLS)},
+        {
+            "domain": domain,
+            "number": number,
+            "flag": pd.array([True] * CELLS, dtype="boolean"),
+            "score": rng.random(CELLS),
+        },
         index=index,
     )
     obs["words"] = pd.Series(rng.choice(["left", "right"], CELLS), index=index, dtype=object)
     matrix = {"csr": counts, "csc": counts.tocsc(), "dense": counts.toarray()}[layout]
-    var = pd.DataFrame({"gene_ids": [f"ENSG{i:05d}" for i in range(GENES)]},
-                       index=pd.Index([f"G{i}" for i in range(GENES)], dtype=object))
+    var = pd.DataFrame(
+        {"gene_ids": [f"ENSG{i:05d}" for i in range(GENES)]},
+        index=pd.Index([f"G{i}" for i in range(GENES)], dtype=object),
+    )
     adata = ad.AnnData(X=matrix, obs=obs, var=var)
     adata.layers["columns"] = (counts * 2).tocsc()
     adata.layers["dense"] = counts.toarray() * 3
@@ -66,27 +72,36 @@ def write_old_h5ad(path: Path, adata: ad.AnnData) -> None:
     matrix = sp.csr_matrix(adata.X)
     with h5py.File(path, "w") as file:
         group = file.create_group("X")
-        group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0",
-                            "shape": matrix.shape})
+        group.attrs.update(
+            {"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": matrix.shape}
+        )
         for name in ("data", "indices", "indptr"):
             group[name] = getattr(matrix, name)
         text = h5py.string_dtype()
         for part, frame in (("obs", adata.obs), ("var", adata.var)):
             group = file.create_group(part)
             group.create_dataset("index", data=frame.index.to_numpy(), dtype=text)
-            group.attrs.update({"encoding-type": "dataframe", "encoding-version": "0.1.0",
-                                "_index": "index"})
+            group.attrs.update(
+                {"encoding-type": "dataframe", "encoding-version": "0.1.0", "_index": "index"}
+            )
             group.attrs.create("column-order", ["domain"] if part == "obs" else [], dtype=text)
         codes = file["obs"].create_dataset("domain", data=adata.obs["domain"].cat.codes.to_numpy())
         categories = file["obs"].create_dataset(
-            "__categories/domain", data=list(adata.obs["domain"].cat.categories), dtype=text)
+            "__categories/domain", data=list(adata.obs["domain"].cat.categories), dtype=text
+        )
         categories.attrs["ordered"] = False
         codes.attrs["categories"] = categories.ref
         file.create_dataset("obsm/spatial", data=adata.obsm["spatial"])
 
 
-def write_tenx(path: Path, *, version: int, features: list[tuple[str, str, str]],
-               counts: sp.spmatrix, barcodes: list[str]) -> None:
+def write_tenx(
+    path: Path,
+    *,
+    version: int,
+    features: list[tuple[str, str, str]],
+    counts: sp.spmatrix,
+    barcodes: list[str],
+) -> None:
     """Counts are barcodes x features."""
     stored = sp.csc_matrix(counts.T)
     with h5py.File(path, "w") as file:

@@ -44,7 +44,8 @@ def test_genes_and_rows_equal_the_matrix(
         assert gene.dtype == np.float32
         np.testing.assert_array_equal(gene, factor * expected[:, 7])
         np.testing.assert_array_equal(
-            table.genes(["G3", "G0"], layer), factor * expected[:, [3, 0]])
+            table.genes(["G3", "G0"], layer), factor * expected[:, [3, 0]]
+        )
         some = np.array([40, 2, 2, 59])
         np.testing.assert_array_equal(table.rows(some, layer).toarray(), factor * expected[some])
     made = tmp_path / "cache" / "genes"
@@ -129,7 +130,8 @@ def test_old_categories_and_raw(tmp_path: Path) -> None:
     write_old_h5ad(tmp_path / "old.h5ad", adata)
     old = DiskTable(tmp_path / "old.h5ad")
     pd.testing.assert_series_equal(
-        old.column("domain"), adata.obs["domain"], check_index_type=False)
+        old.column("domain"), adata.obs["domain"], check_index_type=False
+    )
     np.testing.assert_array_equal(old.gene("G2"), dense_x(adata)[:, 2])
 
     adata.raw = adata
@@ -139,7 +141,8 @@ def test_old_categories_and_raw(tmp_path: Path) -> None:
     assert "raw" in table.layers
     np.testing.assert_array_equal(table.gene("G9", "raw"), dense_x(adata)[:, 9])
     np.testing.assert_array_equal(
-        table.rows(np.arange(CELLS), "raw").toarray(), dense_x(adata)[:, [4, 1]])
+        table.rows(np.arange(CELLS), "raw").toarray(), dense_x(adata)[:, [4, 1]]
+    )
     assert table.to_anndata().raw.shape == (CELLS, GENES)
     with pytest.raises(StmlError, match="no gene 'G9'"):
         table.gene("G9")
@@ -170,10 +173,12 @@ def test_memory_table_answers_the_same(tmp_path: Path) -> None:
         np.testing.assert_array_equal(disk.gene("G6", layer), memory.gene("G6", layer))
         some = np.array([3, 1])
         np.testing.assert_array_equal(
-            disk.rows(some, layer).toarray(), memory.rows(some, layer).toarray())
+            disk.rows(some, layer).toarray(), memory.rows(some, layer).toarray()
+        )
     for column in disk.columns:
         pd.testing.assert_series_equal(
-            disk.column(column), memory.column(column), check_index_type=False)
+            disk.column(column), memory.column(column), check_index_type=False
+        )
     assert sorted(memory.obsm_keys) == sorted(disk.obsm_keys)
     assert sp.issparse(memory.to_anndata(np.array([1])).X)
 
@@ -209,8 +214,18 @@ def _break(path: Path, how: str) -> None:
             file["obs"] = np.zeros(CELLS, dtype=[("index", "S4")])
 
 
-BROKEN = ("no indptr", "no obs", "no index", "short indptr", "short data", "text in X", "shape",
-          "unknown encoding", "1-d X", "very old obs")
+BROKEN = (
+    "no indptr",
+    "no obs",
+    "no index",
+    "short indptr",
+    "short data",
+    "text in X",
+    "shape",
+    "unknown encoding",
+    "1-d X",
+    "very old obs",
+)
 
 
 @pytest.mark.parametrize("how", BROKEN)
@@ -251,10 +266,14 @@ def test_truncated_absent_and_empty(tmp_path: Path) -> None:
         DiskTable(tmp_path / "none.h5ad", key="tables/no")
 
 
-@pytest.mark.parametrize(("names", "message"), [
-    (["a", "a", "b"], "more than once"), (["a", "nan", "b"], "no name"),
-    (["a", "", "b"], "no name"),
-])
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a", "a", "b"], "more than once"),
+        (["a", "nan", "b"], "no name"),
+        (["a", "", "b"], "no name"),
+    ],
+)
 def test_bad_names(tmp_path: Path, names: list[str], message: str) -> None:
     adata = sample()[:3].copy()
     adata.write_h5ad(tmp_path / "t.h5ad")

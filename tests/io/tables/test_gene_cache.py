@@ -67,7 +67,8 @@ def test_a_damaged_copy_is_made_again(tmp_path: Path, cache: Path) -> None:
     for damage in (b"", (only / "rows.npy").read_bytes()[:-40]):
         (only / "rows.npy").write_bytes(damage)
         np.testing.assert_array_equal(
-            DiskTable(tmp_path / "t.h5ad").gene("G1"), dense_x(adata)[:, 1])
+            DiskTable(tmp_path / "t.h5ad").gene("G1"), dense_x(adata)[:, 1]
+        )
     assert copies(cache) == [only]
 
 

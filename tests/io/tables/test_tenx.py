@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FEATURES = [
-    ("ENSG1", "A", "Gene Expression"), ("ENSG2", "B", "Gene Expression"),
-    ("CD3", "CD3", "Antibody Capture"), ("ENSG3", "A", "Gene Expression"),
+    ("ENSG1", "A", "Gene Expression"),
+    ("ENSG2", "B", "Gene Expression"),
+    ("CD3", "CD3", "Antibody Capture"),
+    ("ENSG3", "A", "Gene Expression"),
     ("CD8", "CD8", "Antibody Capture"),
 ]
 BARCODES = [f"ACGTACGTACGT{i}-1" for i in range(7)]

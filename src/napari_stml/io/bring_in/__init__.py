@@ -11,6 +11,12 @@ from napari_stml.io.bring_in.proportions import bring_in_proportions
 from napari_stml.io.bring_in.report import BringInReport, BroughtIn
 
 __all__ = [
-    "BringInReport", "BroughtIn", "GeneLists", "bring_in_categories", "bring_in_embedding",
-    "bring_in_genes", "bring_in_proportions", "bring_in_scores",
+    "BringInReport",
+    "BroughtIn",
+    "GeneLists",
+    "bring_in_categories",
+    "bring_in_embedding",
+    "bring_in_genes",
+    "bring_in_proportions",
+    "bring_in_scores",
 ]

@@ -22,17 +22,39 @@ if TYPE_CHECKING:
 MOST_CATEGORIES = 200
 """A column of more different texts is a comment or an id, and is taken only when named."""
 
-PLACES = frozenset({
-    "x", "y", "z", "row", "col", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres",
-    "pxl_col_in_fullres", "pxl_row", "pxl_col", "imagerow", "imagecol", "pixel_x", "pixel_y",
-    "x_centroid", "y_centroid",
-})
+PLACES = frozenset(
+    {
+        "x",
+        "y",
+        "z",
+        "row",
+        "col",
+        "in_tissue",
+        "array_row",
+        "array_col",
+        "pxl_row_in_fullres",
+        "pxl_col_in_fullres",
+        "pxl_row",
+        "pxl_col",
+        "imagerow",
+        "imagecol",
+        "pixel_x",
+        "pixel_y",
+        "x_centroid",
+        "y_centroid",
+    }
+)
 """Titles of columns that say where a spot lies, not what it is."""
 
 
 def bring_in_categories(
-    path: str | Path, names: ArrayLike, *, columns: Sequence[str] | None = None,
-    barcodes: str | None = None, sheet: str | None = None, sample: str | None = None,
+    path: str | Path,
+    names: ArrayLike,
+    *,
+    columns: Sequence[str] | None = None,
+    barcodes: str | None = None,
+    sheet: str | None = None,
+    sample: str | None = None,
 ) -> BroughtIn:
     """Read classes: a Loupe export, a pathologist's spreadsheet.
 
@@ -63,21 +85,40 @@ def bring_in_categories(
     if left:
         notes.append(f"Not taken as classes: {', '.join(left)}.")
     if not taken:
-        raise StmlError("The file has no column of classes", where=table.source,
-                        do="name the column to take, or bring it in as scores")
-    found = join(text[taken], table.barcodes(), section, source=table.source,
-                 barcode_column=table.barcode_column, sample=sample, notes=tuple(notes))
+        raise StmlError(
+            "The file has no column of classes",
+            where=table.source,
+            do="name the column to take, or bring it in as scores",
+        )
+    found = join(
+        text[taken],
+        table.barcodes(),
+        section,
+        source=table.source,
+        barcode_column=table.barcode_column,
+        sample=sample,
+        notes=tuple(notes),
+    )
     classes = {
-        c: pd.Categorical(found.values[c], categories=pd.Index(
-            sorted(found.values[c].dropna().unique(), key=_natural), dtype=object))
+        c: pd.Categorical(
+            found.values[c],
+            categories=pd.Index(
+                sorted(found.values[c].dropna().unique(), key=_natural), dtype=object
+            ),
+        )
         for c in taken
     }
     return replace(found, values=pd.DataFrame(classes, index=found.values.index))
 
 
 def bring_in_scores(
-    path: str | Path, names: ArrayLike, *, columns: Sequence[str] | None = None,
-    barcodes: str | None = None, sheet: str | None = None, sample: str | None = None,
+    path: str | Path,
+    names: ArrayLike,
+    *,
+    columns: Sequence[str] | None = None,
+    barcodes: str | None = None,
+    sheet: str | None = None,
+    sample: str | None = None,
 ) -> BroughtIn:
     """Read numbers per observation; cells that are no numbers are missing and counted.
 
@@ -87,8 +128,15 @@ def bring_in_scores(
     section = SectionNames(names)
     table = open_sheet(path, section, barcodes=barcodes, sheet=sheet)
     values, notes = read_numbers(table, columns)
-    return join(values, table.barcodes(), section, source=table.source,
-                barcode_column=table.barcode_column, sample=sample, notes=notes)
+    return join(
+        values,
+        table.barcodes(),
+        section,
+        source=table.source,
+        barcode_column=table.barcode_column,
+        sample=sample,
+        notes=notes,
+    )
 
 
 def read_numbers(
@@ -100,13 +148,20 @@ def read_numbers(
     good = [c for c in values.columns if filled[c] and strange[c] <= filled[c]]
     if columns is not None and len(good) < len(columns):
         bad = next(c for c in columns if c not in good)
-        raise StmlError(f"The column '{bad}' does not hold numbers", where=table.source,
-                        do="bring it in as categories, or choose another column")
+        raise StmlError(
+            f"The column '{bad}' does not hold numbers",
+            where=table.source,
+            do="bring it in as categories, or choose another column",
+        )
     if not good:
-        raise StmlError("The file has no column of numbers", where=table.source,
-                        do="bring it in as categories")
-    notes = [f"{strange[c]:,} cells of '{c}' are no numbers and count as missing."
-             for c in good if strange[c]]
+        raise StmlError(
+            "The file has no column of numbers", where=table.source, do="bring it in as categories"
+        )
+    notes = [
+        f"{strange[c]:,} cells of '{c}' are no numbers and count as missing."
+        for c in good
+        if strange[c]
+    ]
     left = [c for c in values.columns if c not in good]
     if left:
         notes.append(f"Not numbers, not taken: {', '.join(left)}.")
@@ -118,8 +173,11 @@ def _asked(table: Sheet, columns: Sequence[str] | None) -> list[str]:
         return [t for t in table.value_titles if t.lower() not in PLACES]
     unknown = [c for c in columns if c not in table.value_titles]
     if unknown:
-        raise StmlError(f"There is no column '{unknown[0]}'", where=table.source,
-                        do=f"choose one of {', '.join(table.value_titles[:10])}")
+        raise StmlError(
+            f"There is no column '{unknown[0]}'",
+            where=table.source,
+            do=f"choose one of {', '.join(table.value_titles[:10])}",
+        )
     return list(columns)
 
 

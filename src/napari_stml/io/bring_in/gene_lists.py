@@ -50,7 +50,10 @@ class GeneLists:
 
 
 def bring_in_genes(
-    path: str | Path, genes: Sequence[str], *, ids: Mapping[str, str] | None = None,
+    path: str | Path,
+    genes: Sequence[str],
+    *,
+    ids: Mapping[str, str] | None = None,
     column: str | None = None,
 ) -> GeneLists:
     """Read one or several gene lists and find their genes in a table.
@@ -69,8 +72,9 @@ def bring_in_genes(
         raise CannotOpenError("There is no such file", where=path)
     raw = path.read_bytes()
     if b"\0" in raw:
-        raise CannotOpenError("This is not a text file", where=path,
-                              do="choose a text file, a CSV or a GMT")
+        raise CannotOpenError(
+            "This is not a text file", where=path, do="choose a text file, a CSV or a GMT"
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -93,8 +97,11 @@ class _Finder:
     """Finds genes as they are, by id, without version, and at last without regard to case."""
 
     def __init__(self, genes: Sequence[str], ids: Mapping[str, str]) -> None:
-        self._exact = {**{_without_version(k): v for k, v in ids.items()}, **ids,
-                       **{g: g for g in genes}}
+        self._exact = {
+            **{_without_version(k): v for k, v in ids.items()},
+            **ids,
+            **{g: g for g in genes},
+        }
         folded: dict[str, set[str]] = {}
         for gene in genes:
             folded.setdefault(gene.casefold(), set()).add(gene)
@@ -102,7 +109,8 @@ class _Finder:
 
     def __call__(self, entry: str) -> str | None:
         return (
-            self._exact.get(entry) or self._exact.get(_without_version(entry))
+            self._exact.get(entry)
+            or self._exact.get(_without_version(entry))
             or self._folded.get(entry.casefold())
         )
 
@@ -118,12 +126,15 @@ class _Finder:
         notes: tuple[str, ...] = ()
         if rewritten:
             entry, gene = next(iter(rewritten.items()))
-            notes = (f"{len(rewritten)} entries are written differently in the table "
-                     f"({entry} was taken as {gene}).",)
+            notes = (
+                f"{len(rewritten)} entries are written differently in the table "
+                f"({entry} was taken as {gene}).",
+            )
         if not any(known.values()):
             first = next((e for u in unknown.values() for e in u), "nothing")
             raise CannotOpenError(
-                f"No gene of the file is in the table; the file has {first}", where=source,
+                f"No gene of the file is in the table; the file has {first}",
+                where=source,
                 do="check species and kind of names (symbols or Ensembl ids)",
             )
         return GeneLists(source, known, unknown, notes)
@@ -140,7 +151,8 @@ def _gmt(lines: list[str], path: Path) -> dict[str, list[str]]:
         if len(cells) < 3 or not cells[0].strip():
             raise CannotOpenError(
                 f"Entry {i} is not a gene set (name, description, genes; separated by tabs)",
-                where=path, do="choose a GMT file, or save a plain list as .txt",
+                where=path,
+                do="choose a GMT file, or save a plain list as .txt",
             )
         if cells[0] in lists:
             raise CannotOpenError(f"The gene set '{cells[0]}' occurs twice", where=path)
@@ -158,8 +170,11 @@ def _column(
     titles = [t.strip() for t in rows[0]]
     if column is not None:
         if column not in titles:
-            raise CannotOpenError(f"There is no column '{column}'", where=path,
-                                  do=f"choose one of {', '.join(titles[:10])}")
+            raise CannotOpenError(
+                f"There is no column '{column}'",
+                where=path,
+                do=f"choose one of {', '.join(titles[:10])}",
+            )
         place = titles.index(column)
         return {column: [r[place] for r in rows[1:] if place < len(r)]}
     cells = [[r[i] for r in rows if i < len(r)] for i in range(len(titles))]

@@ -33,10 +33,14 @@ Treat = Callable[[str], str]
 def _treatments() -> Iterator[tuple[str, Treat]]:
     """From the least to the most rewriting, with words for the report."""
     ends: tuple[tuple[str, re.Pattern[str] | None], ...] = (
-        ("", None), ("last number ('-1')", _LAST_NUMBER), ("numbers at the end ('-1_2')", _NUMBERS),
+        ("", None),
+        ("last number ('-1')", _LAST_NUMBER),
+        ("numbers at the end ('-1_2')", _NUMBERS),
     )
     starts: tuple[tuple[str, re.Pattern[str] | None], ...] = (
-        ("", None), ("sample prefix", _FIRST_PREFIX), ("sample prefixes", _PREFIXES),
+        ("", None),
+        ("sample prefix", _FIRST_PREFIX),
+        ("sample prefixes", _PREFIXES),
     )
     for (start, prefix), (end, number) in product(starts, ends):
         words = " and ".join(w for w in (start, end) if w)
@@ -98,7 +102,8 @@ class Treatment:
             return "as they are"
         parts = [
             f"{TREATMENTS[i][0]} in the {side}"
-            for i, side in ((self.in_file, "file"), (self.in_section, "section")) if i
+            for i, side in ((self.in_file, "file"), (self.in_section, "section"))
+            if i
         ]
         return " and ".join(parts)
 
@@ -107,8 +112,9 @@ def cleaned(values: Iterable[object]) -> NDArray[np.object_]:
     """Barcodes as text without blanks and quotes; ids that a spreadsheet made floats, whole."""
     import pandas as pd
 
-    text = ["" if v is None or v is pd.NA or v != v else str(v).strip().strip("\"'")
-            for v in values]
+    text = [
+        "" if v is None or v is pd.NA or v != v else str(v).strip().strip("\"'") for v in values
+    ]
     names = np.array(text, dtype=object)
     filled = [t for t in text if t]
     if filled and all(t.endswith(".0") and t[:-2].isdigit() for t in filled):
@@ -135,8 +141,14 @@ def best_treatment(file: NDArray[np.object_], section: SectionNames) -> Treatmen
 
 
 def join(
-    values: pd.DataFrame, barcodes: Iterable[object], section: SectionNames, *,
-    source: str, barcode_column: str, sample: str | None = None, notes: tuple[str, ...] = (),
+    values: pd.DataFrame,
+    barcodes: Iterable[object],
+    section: SectionNames,
+    *,
+    source: str,
+    barcode_column: str,
+    sample: str | None = None,
+    notes: tuple[str, ...] = (),
 ) -> BroughtIn:
     """Put the rows of a file at the observations of a section.
 
@@ -159,7 +171,8 @@ def join(
         raise StmlError(
             f"No barcode of the file belongs to this section; the file has "
             f"{', '.join(written[:3]) or 'none'}, the section {', '.join(section.names[:3])}",
-            where=source, do="check that the file was made for this section",
+            where=source,
+            do="check that the file was made for this section",
         )
     keys = pd.Index(treatment.of_file(written), dtype=object)
     ours = pd.Index(section.keys(treatment.in_section), dtype=object)
@@ -178,18 +191,26 @@ def join(
     joined.index = pd.Index(section.names, dtype=object)
     lost, bare = written[~(keep & wanted)], section.names[at < 0]
     report = BringInReport(
-        source=source, barcode_column=barcode_column, treatment=treatment.words,
-        matched=int((at >= 0).sum()), unmatched_in_file=len(lost),
-        unmatched_in_section=len(bare), duplicates=len(duplicates),
-        examples_in_file=tuple(lost[:EXAMPLES]), examples_in_section=tuple(bare[:EXAMPLES]),
+        source=source,
+        barcode_column=barcode_column,
+        treatment=treatment.words,
+        matched=int((at >= 0).sum()),
+        unmatched_in_file=len(lost),
+        unmatched_in_section=len(bare),
+        duplicates=len(duplicates),
+        examples_in_file=tuple(lost[:EXAMPLES]),
+        examples_in_section=tuple(bare[:EXAMPLES]),
         notes=notes,
     )
     return BroughtIn(joined, report)
 
 
 def _of_sample(
-    written: NDArray[np.object_], keys: pd.Index, wanted: NDArray[np.bool_],
-    sample: str | None, source: str,
+    written: NDArray[np.object_],
+    keys: pd.Index,
+    wanted: NDArray[np.bool_],
+    sample: str | None,
+    source: str,
 ) -> NDArray[np.bool_]:
     """Rows of this section where the file holds several samples that share barcodes."""
     cut = np.array([w.replace(k, "", 1) for w, k in zip(written, keys, strict=True)], dtype=object)
@@ -198,7 +219,8 @@ def _of_sample(
         chosen: NDArray[np.bool_] = names == sample.strip("-._:#|/")
         if not chosen.any():
             raise StmlError(
-                f"No barcode of the file belongs to the sample '{sample}'", where=source,
+                f"No barcode of the file belongs to the sample '{sample}'",
+                where=source,
                 do=f"choose one of {', '.join(sorted(set(names))[:10])}",
             )
         return chosen
@@ -207,7 +229,8 @@ def _of_sample(
     if len(several) > 1:
         raise StmlError(
             f"The file holds several samples with the same barcodes ({', '.join(several[:10])})",
-            where=source, do="say which of them is this section (sample)",
+            where=source,
+            do="say which of them is this section (sample)",
         )
     return np.ones(len(written), dtype=bool)
 

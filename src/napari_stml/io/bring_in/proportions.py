@@ -25,15 +25,26 @@ SUM_TOLERANCE = 0.02
 
 _CELL2LOCATION = re.compile(r"^(means|stds|q\d+)_?cell_abundance_w_sf_")
 _LIKELY_KEYS = (
-    "q05_cell_abundance_w_sf", "means_cell_abundance_w_sf", "proportions", "deconvolution",
-    "cell_type_proportions", "celltype_proportions", "weights",
+    "q05_cell_abundance_w_sf",
+    "means_cell_abundance_w_sf",
+    "proportions",
+    "deconvolution",
+    "cell_type_proportions",
+    "celltype_proportions",
+    "weights",
 )
 
 
 def bring_in_proportions(
-    path: str | Path, names: ArrayLike, *, key: str | None = None,
-    columns: Sequence[str] | None = None, normalise: bool = False, barcodes: str | None = None,
-    sheet: str | None = None, sample: str | None = None,
+    path: str | Path,
+    names: ArrayLike,
+    *,
+    key: str | None = None,
+    columns: Sequence[str] | None = None,
+    normalise: bool = False,
+    barcodes: str | None = None,
+    sheet: str | None = None,
+    sample: str | None = None,
 ) -> BroughtIn:
     """Read cell-type proportions or abundances.
 
@@ -56,8 +67,15 @@ def bring_in_proportions(
         table = open_sheet(path, section, barcodes=barcodes, sheet=sheet)
         values, notes = read_numbers(table, columns)
         chosen = _lower_quantile(list(values.columns))
-        found = join(values[chosen], table.barcodes(), section, source=table.source,
-                     barcode_column=table.barcode_column, sample=sample, notes=notes)
+        found = join(
+            values[chosen],
+            table.barcodes(),
+            section,
+            source=table.source,
+            barcode_column=table.barcode_column,
+            sample=sample,
+            notes=notes,
+        )
     values = found.values.rename(columns=lambda c: _CELL2LOCATION.sub("", str(c)))
     values, said = _checked(values, normalise)
     report = replace(found.report, notes=(*found.report.notes, *said))
@@ -65,7 +83,10 @@ def bring_in_proportions(
 
 
 def _from_h5ad(
-    path: Path, section: SectionNames, key: str | None, columns: Sequence[str] | None,
+    path: Path,
+    section: SectionNames,
+    key: str | None,
+    columns: Sequence[str] | None,
     sample: str | None,
 ) -> BroughtIn:
     import pandas as pd
@@ -77,14 +98,23 @@ def _from_h5ad(
         if key is None:
             likely = [k for k in _LIKELY_KEYS if k in table.obsm_keys]
             if not likely:
-                raise StmlError("The file names no cell-type proportions", where=path,
-                                do=f"choose the obsm entry among {', '.join(table.obsm_keys)}")
+                raise StmlError(
+                    "The file names no cell-type proportions",
+                    where=path,
+                    do=f"choose the obsm entry among {', '.join(table.obsm_keys)}",
+                )
             key = likely[0]
         values = pd.DataFrame(table.obsm(key), columns=list(table.obsm_names(key)), dtype=float)
         if columns is not None:
             values = values[list(columns)]
-        return join(values, table.obs_names, section, source=f"{path.name}, obsm '{key}'",
-                    barcode_column="names of obs", sample=sample)
+        return join(
+            values,
+            table.obs_names,
+            section,
+            source=f"{path.name}, obsm '{key}'",
+            barcode_column="names of obs",
+            sample=sample,
+        )
     finally:
         table.close()
 

@@ -92,7 +92,10 @@ class Sheet:
 
 
 def open_sheet(
-    path: str | Path, section: SectionNames, *, barcodes: str | None = None,
+    path: str | Path,
+    section: SectionNames,
+    *,
+    barcodes: str | None = None,
     sheet: str | None = None,
 ) -> Sheet:
     """Open a CSV, TSV or XLSX file and find its header and its barcodes.
@@ -120,9 +123,17 @@ def open_sheet(
 
         with reading(path, "The table cannot be read"):
             frame = pd.read_csv(
-                path, sep=layout.separator, encoding=layout.encoding, header=None,
-                names=range(layout.width), index_col=False, usecols=sorted(set(columns)),
-                dtype=str, skiprows=start, keep_default_na=False, na_values=[""],
+                path,
+                sep=layout.separator,
+                encoding=layout.encoding,
+                header=None,
+                names=range(layout.width),
+                index_col=False,
+                usecols=sorted(set(columns)),
+                dtype=str,
+                skiprows=start,
+                keep_default_na=False,
+                na_values=[""],
             )
         return frame[columns]
 
@@ -131,10 +142,19 @@ def open_sheet(
 
         with reading(path, "The table cannot be read"):
             frame = pd.read_csv(
-                path, sep=layout.separator, encoding=layout.encoding, header=None,
-                names=range(layout.width), index_col=False, usecols=sorted(set(columns)),
-                skiprows=start, keep_default_na=False, na_values=MISSING_CELLS,
-                decimal="," if comma else ".", low_memory=False, skipinitialspace=True,
+                path,
+                sep=layout.separator,
+                encoding=layout.encoding,
+                header=None,
+                names=range(layout.width),
+                index_col=False,
+                usecols=sorted(set(columns)),
+                skiprows=start,
+                keep_default_na=False,
+                na_values=MISSING_CELLS,
+                decimal="," if comma else ".",
+                low_memory=False,
+                skipinitialspace=True,
             )
         return frame[columns]
 
@@ -147,8 +167,11 @@ def open_sheet(
 
 
 def _sheet(
-    source: str, titles: tuple[str, ...], data: list[list[str]],
-    cells: Callable[[list[int]], pd.DataFrame], section: SectionNames,
+    source: str,
+    titles: tuple[str, ...],
+    data: list[list[str]],
+    cells: Callable[[list[int]], pd.DataFrame],
+    section: SectionNames,
     barcodes: str | None,
 ) -> Sheet:
     if not data:
@@ -156,7 +179,8 @@ def _sheet(
     if barcodes is not None:
         if barcodes not in titles:
             raise CannotOpenError(
-                f"There is no column '{barcodes}'", where=source,
+                f"There is no column '{barcodes}'",
+                where=source,
                 do=f"choose one of {', '.join(titles[:10])}",
             )
         position = titles.index(barcodes)
@@ -191,7 +215,8 @@ def _barcode_position(
         shown = ", ".join(v for v in data[0][:3] if v)
         raise CannotOpenError(
             f"No column of the file holds barcodes of this section; its first row reads {shown}, "
-            f"a barcode of the section {section.names[0]}", where=source,
+            f"a barcode of the section {section.names[0]}",
+            where=source,
             do="check that the file was made for this section",
         )
     return int(np.argmax(scores))
@@ -228,7 +253,8 @@ def _open_workbook(
 
     if find_spec("openpyxl") is None:
         raise CannotOpenError(
-            "Reading workbooks needs openpyxl", where=path,
+            "Reading workbooks needs openpyxl",
+            where=path,
             do="pip install openpyxl, or save the sheet as CSV",
         )
     with reading(path, "The workbook cannot be read"):
@@ -251,7 +277,10 @@ def _open_workbook(
 
 
 def _worksheet(
-    path: Path, name: str, frame: pd.DataFrame, section: SectionNames,
+    path: Path,
+    name: str,
+    frame: pd.DataFrame,
+    section: SectionNames,
     barcodes: str | None,
 ) -> Sheet:
     source = f"{path.name}, sheet '{name}'"

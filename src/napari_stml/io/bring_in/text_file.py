@@ -52,7 +52,8 @@ def _check_widths(path: Path, rows: Iterable[tuple[int, list[str]]], width: int)
         begun = begun or len(row) == width
         if len(row) > width or (begun and len(row) != width):
             raise CannotOpenError(
-                f"Line {line} has {len(row)} cells where the others have {width}", where=path,
+                f"Line {line} has {len(row)} cells where the others have {width}",
+                where=path,
                 do="open the file in a spreadsheet program and repair that line",
             )
 
@@ -97,7 +98,8 @@ def _separator(lines: list[str], path: Path) -> str:
             best, score = sign, agreement
     if not best:
         raise CannotOpenError(
-            "The file has only one column", where=path,
+            "The file has only one column",
+            where=path,
             do="a table needs one column of barcodes and one of values",
         )
     return best

@@ -52,7 +52,8 @@ class DiskTable(Table):
         root = self._tree.group
         if not frame.is_group(root) or "obs" not in root or "var" not in root:
             raise CannotOpenError(
-                "This is not an AnnData table (obs or var is missing)", where=self.source,
+                "This is not an AnnData table (obs or var is missing)",
+                where=self.source,
                 do="choose a file written by anndata, scanpy or spatialdata",
             )
         with reading(self.source, "The table cannot be read"):
@@ -223,7 +224,8 @@ class DiskTable(Table):
 
     def _unknown(self, what: str, name: str) -> StmlError:
         return StmlError(
-            f"There is no {what} '{name}' in the table '{self.name}'", where=self.source,
+            f"There is no {what} '{name}' in the table '{self.name}'",
+            where=self.source,
             do=f"choose one of the {what}s listed for this table",
         )
 
@@ -235,7 +237,8 @@ class DiskTable(Table):
         node = self._node(layer)
         if node not in self._matrices:
             self._matrices[node] = LazyMatrix(
-                partial(self._on_disk, layer), partial(self._tree.identity, node),
+                partial(self._on_disk, layer),
+                partial(self._tree.identity, node),
                 f"{self.source}/{node}",
             )
         return self._matrices[node]

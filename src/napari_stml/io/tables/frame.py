@@ -21,7 +21,8 @@ def is_group(node: Any) -> bool:
 def check_frame(node: Any, name: str, where: object) -> None:
     if not is_group(node):
         raise CannotOpenError(
-            f"'{name}' is stored as anndata did before version 0.7", where=where,
+            f"'{name}' is stored as anndata did before version 0.7",
+            where=where,
             do="open the file once with anndata and save it again",
         )
     if index_key(node) not in node:
@@ -108,8 +109,7 @@ def tidy(values: Any, index: pd.Index, name: str) -> pd.Series[Any]:
         missing = series.isna()
         text = series.astype(object).where(~missing, None)
         text[~missing] = [
-            v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v)
-            for v in text[~missing]
+            v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in text[~missing]
         ]
         categories = pd.Index(sorted(text[~missing].unique()), dtype=object)
         series = pd.Series(pd.Categorical(text, categories=categories), index=index, name=name)

@@ -113,7 +113,8 @@ def evict(limit: int, keep: Path | None = None) -> None:
     """Remove the copies used longest ago until all together fit the limit."""
     folders = sorted(
         (f for f in cache_folder().iterdir() if f.is_dir() and not f.name.startswith(".")),
-        key=lambda f: f.stat().st_mtime, reverse=True,
+        key=lambda f: f.stat().st_mtime,
+        reverse=True,
     )
     total = 0
     for folder in sorted(folders, key=lambda f: f != keep):
@@ -140,9 +141,7 @@ def _count(matrix: SparseOnDisk, report: Report) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
-def _write(
-    matrix: SparseOnDisk, pointer: NDArray[np.int64], folder: Path, report: Report
-) -> None:
+def _write(matrix: SparseOnDisk, pointer: NDArray[np.int64], folder: Path, report: Report) -> None:
     row_type = np.dtype(np.int32 if matrix.shape[0] < 2**31 else np.int64)
     small = matrix.data.dtype.itemsize <= 2 and matrix.data.dtype.kind in "biu"
     value_type = np.dtype(matrix.data.dtype if small else np.float32)
@@ -154,8 +153,10 @@ def _write(
         counts = np.diff(block.indptr)
         place = np.arange(block.nnz) + np.repeat(free - block.indptr[:-1], counts)
         free += counts
-        for name, written in (("rows", block.indices + row_type.type(first)),
-                              ("values", block.data)):
+        for name, written in (
+            ("rows", block.indices + row_type.type(first)),
+            ("values", block.data),
+        ):
             # Mapped anew for each block: written pages would else count as ours.
             array = np.lib.format.open_memmap(folder / f"{name}.npy", mode="r+")
             array[place] = written
@@ -168,8 +169,11 @@ def _reserve(path: Path, length: int, dtype: np.dtype[Any]) -> None:
     if not length:
         np.save(path, np.zeros(0, dtype=dtype))
         return
-    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False,
-              "shape": (length,)}
+    header = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": (length,),
+    }
     with path.open("wb") as file:
         np.lib.format.write_array_header_2_0(file, header)
         size = file.tell() + length * dtype.itemsize

@@ -40,8 +40,11 @@ class LazyMatrix:
     """
 
     def __init__(
-        self, open_matrix: Callable[[], OnDisk], identity: Callable[[], str],
-        where: str, picked: NDArray[np.intp] | None = None,
+        self,
+        open_matrix: Callable[[], OnDisk],
+        identity: Callable[[], str],
+        where: str,
+        picked: NDArray[np.intp] | None = None,
     ) -> None:
         self._open = open_matrix
         self._identity = identity
@@ -141,7 +144,8 @@ class LazyMatrix:
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k != "_lock"} | {
-            "_matrix": None, "_line": None
+            "_matrix": None,
+            "_line": None,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -28,9 +28,12 @@ def load(table: DiskTable, group: Any, index: NDArray[np.intp] | None) -> ad.Ann
         obs = pd.DataFrame({c: table.column(c).iloc[rows] for c in table.columns}, index=names)
         adata = ad.AnnData(
             X=table.matrix_as_stored(rows) if table.has_x else None,
-            obs=obs, var=var,
+            obs=obs,
+            var=var,
             obsm={k: _taken(group["obsm"][k], rows, names) for k in table.obsm_keys},
-            varm=_all(group, "varm", var.index), varp=_all(group, "varp"), uns=_all(group, "uns"),
+            varm=_all(group, "varm", var.index),
+            varp=_all(group, "varp"),
+            uns=_all(group, "uns"),
         )
         for key in _all_keys(group, "layers"):
             adata.layers[key] = table.matrix_as_stored(rows, key)
@@ -47,7 +50,8 @@ def _raw(table: DiskTable, node: Any, rows: NDArray[np.intp], adata: ad.AnnData)
 
     index = pd.Index(table.raw_names, dtype=object)
     return ad.AnnData(
-        X=table.matrix_as_stored(rows, "raw"), obs=pd.DataFrame(index=adata.obs_names),
+        X=table.matrix_as_stored(rows, "raw"),
+        obs=pd.DataFrame(index=adata.obs_names),
         var=frame.read_frame(node["var"], index),
     )
 

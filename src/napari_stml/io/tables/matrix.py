@@ -39,9 +39,7 @@ class SparseOnDisk:
         if self.indptr_on_disk.shape != (lines + 1,):
             raise self._damaged(f"indptr has {self.indptr_on_disk.shape[0]} entries for {lines}")
         if self.data.shape != self.indices.shape:
-            raise self._damaged(
-                f"{self.data.shape[0]} values but {self.indices.shape[0]} indices"
-            )
+            raise self._damaged(f"{self.data.shape[0]} values but {self.indices.shape[0]} indices")
         if self.indices.dtype.kind not in "iu" or self.data.dtype.kind not in "biuf":
             raise self._damaged(f"values are {self.data.dtype}, indices {self.indices.dtype}")
         if min(lines, across) < 0:
@@ -49,7 +47,8 @@ class SparseOnDisk:
 
     def _damaged(self, why: str) -> CannotOpenError:
         return CannotOpenError(
-            f"The sparse matrix is damaged: {why}", where=self.where,
+            f"The sparse matrix is damaged: {why}",
+            where=self.where,
             do="copy the file again or export it anew",
         )
 
@@ -154,7 +153,8 @@ class DenseOnDisk:
         if len(self.array.shape) != 2 or self.array.dtype.kind not in "biuf":
             raise CannotOpenError(
                 f"The matrix holds {self.array.dtype} of shape {self.array.shape}, not numbers "
-                "of observations x variables", where=self.where,
+                "of observations x variables",
+                where=self.where,
             )
 
     @property
@@ -220,19 +220,25 @@ def matrix_on_disk(node: Any, shape: tuple[int, int], where: str) -> OnDisk:
         missing = [k for k in ("data", "indices", "indptr") if k not in node]
         if missing:
             raise CannotOpenError(
-                f"The sparse matrix lacks its {' and '.join(missing)}", where=where,
+                f"The sparse matrix lacks its {' and '.join(missing)}",
+                where=where,
                 do="copy the file again or export it anew",
             )
         stored: Any = attrs.get("shape", attrs.get("h5sparse_shape", shape))
         rows, cols = (int(v) for v in stored)
         matrix = SparseOnDisk(
-            "csr" if kind.startswith("csr") else "csc", (rows, cols),
-            node["data"], node["indices"], node["indptr"], where,
+            "csr" if kind.startswith("csr") else "csc",
+            (rows, cols),
+            node["data"],
+            node["indices"],
+            node["indptr"],
+            where,
         )
     if matrix.shape != shape:
         raise CannotOpenError(
             f"The matrix is {matrix.shape[0]} x {matrix.shape[1]} but there are {shape[0]} "
-            f"observations and {shape[1]} variables", where=where,
+            f"observations and {shape[1]} variables",
+            where=where,
         )
     return matrix
 

@@ -120,6 +120,7 @@ class MemoryTable(Table):
 
     def _unknown(self, what: str, name: str) -> StmlError:
         return StmlError(
-            f"There is no {what} '{name}' in the table '{self.name}'", where=self.source,
+            f"There is no {what} '{name}' in the table '{self.name}'",
+            where=self.source,
             do=f"choose one of the {what}s listed for this table",
         )

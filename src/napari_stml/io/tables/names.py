@@ -39,13 +39,15 @@ def checked_obs_names(values: Any, where: object) -> NDArray[np.object_]:
     missing = int(index.isin(MISSING_NAMES).sum())
     if missing:
         raise CannotOpenError(
-            f"{missing} of {len(names)} observations have no name", where=where,
+            f"{missing} of {len(names)} observations have no name",
+            where=where,
             do="give every spot or cell a barcode or id",
         )
     if not index.is_unique:
         twice = index[index.duplicated()].unique()
         raise CannotOpenError(
-            f"{len(twice)} barcodes occur more than once, for example {twice[0]}", where=where,
+            f"{len(twice)} barcodes occur more than once, for example {twice[0]}",
+            where=where,
             do="make the barcodes unique (one section per file, or a sample prefix)",
         )
     return names
@@ -96,7 +98,8 @@ def at_observations(values: ArrayLike, index: NDArray[np.intp]) -> NDArray[Any]:
     rows = np.asarray(values)
     missing = index < 0
     taken = (
-        rows[np.where(missing, 0, index)] if len(rows)
+        rows[np.where(missing, 0, index)]
+        if len(rows)
         else np.zeros((len(index), *rows.shape[1:]), rows.dtype)
     )
     if missing.any():

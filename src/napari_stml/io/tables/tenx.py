@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 EXPRESSION = "Gene Expression"
 SHORT_NAMES = {
-    EXPRESSION: "RNA", "Antibody Capture": "protein", "Protein Expression": "protein",
+    EXPRESSION: "RNA",
+    "Antibody Capture": "protein",
+    "Protein Expression": "protein",
     "Peaks": "ATAC",
 }
 
@@ -58,7 +60,12 @@ class TenxTable(Table):
     columns: tuple[str, ...] = ()
 
     def __init__(
-        self, tree: Tree, node: str, features: Features, picked: NDArray[np.intp], kind: str,
+        self,
+        tree: Tree,
+        node: str,
+        features: Features,
+        picked: NDArray[np.intp],
+        kind: str,
         n_obs: int,
     ) -> None:
         self._tree = tree
@@ -144,8 +151,12 @@ class TenxTable(Table):
         group = self._tree.group[self._node]
         return SparseOnDisk(
             # Stored as features x barcodes by columns, which is barcodes x features by rows.
-            "csr", (self._n_obs, self._width), group["data"], group["indices"],
-            group["indptr"], self.source,
+            "csr",
+            (self._n_obs, self._width),
+            group["data"],
+            group["indices"],
+            group["indptr"],
+            self.source,
         )
 
     def _places(self, names: Sequence[str], layer: str | None) -> NDArray[np.intp]:
@@ -176,7 +187,8 @@ def open_tenx_h5(path: str | Path) -> dict[str, Table]:
             nodes = {g: f" ({g})" if len(genomes) > 1 else "" for g in genomes}
         if not nodes:
             raise CannotOpenError(
-                "This is not a 10x feature-barcode matrix", where=path,
+                "This is not a 10x feature-barcode matrix",
+                where=path,
                 do="choose filtered_feature_bc_matrix.h5 of Space Ranger or Cell Ranger",
             )
         tables: dict[str, Table] = {}
@@ -204,7 +216,8 @@ def _modalities(path: str | Path, tree: Tree, node: str) -> dict[str, Table]:
     if shape != (len(features.ids), n_obs):
         raise CannotOpenError(
             f"The matrix is {shape} but there are {len(features.ids)} features and "
-            f"{n_obs} barcodes", where=tree.source,
+            f"{n_obs} barcodes",
+            where=tree.source,
         )
     if 0 in shape:
         raise CannotOpenError("The matrix is empty", where=tree.source)
@@ -231,7 +244,8 @@ def open_tenx_mtx(folder: str | Path) -> dict[str, Table]:
     if counts.shape != (len(names), len(features.ids)):
         raise CannotOpenError(
             f"The matrix is {counts.shape[1]} x {counts.shape[0]} but there are "
-            f"{len(features.ids)} features and {len(names)} barcodes", where=matrix_file,
+            f"{len(features.ids)} features and {len(names)} barcodes",
+            where=matrix_file,
         )
     if not len(features.ids):
         raise CannotOpenError("The matrix is empty", where=matrix_file)
@@ -241,13 +255,16 @@ def open_tenx_mtx(folder: str | Path) -> dict[str, Table]:
     kinds = features.modalities()
     for kind, picked in kinds.items():
         var = pd.DataFrame(
-            {"gene_ids": features.ids[picked],
-             "feature_types": pd.Categorical([kind] * len(picked))},
+            {
+                "gene_ids": features.ids[picked],
+                "feature_types": pd.Categorical([kind] * len(picked)),
+            },
             index=pd.Index(unique_var_names(features.symbols[picked]), dtype=object),
         )
         adata = ad.AnnData(
             X=counts if len(kinds) == 1 else counts[:, picked],
-            obs=pd.DataFrame(index=pd.Index(names, dtype=object)), var=var,
+            obs=pd.DataFrame(index=pd.Index(names, dtype=object)),
+            var=var,
         )
         tables[kind] = MemoryTable(adata, name=SHORT_NAMES.get(kind, kind), source=str(folder))
     return tables
@@ -259,7 +276,8 @@ def _one_of(folder: Path, *names: str) -> Path:
             if file.is_file():
                 return file
     raise CannotOpenError(
-        f"There is no {' or '.join(names)}[.gz]", where=folder,
+        f"There is no {' or '.join(names)}[.gz]",
+        where=folder,
         do="choose the folder filtered_feature_bc_matrix",
     )
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-
 @contextmanager
 def reading(where: object, what: str = "The file cannot be read") -> Iterator[None]:
     """Turn what h5py, zarr and anndata raise on damaged files into one error with a place."""

@@ -30,9 +30,16 @@ FEW_GENES = 64
 
 
 def to_csv(
-    path: str | Path, observations: Observations, table: Table | None = None, *,
-    columns: pd.DataFrame | None = None, genes: Sequence[str] = (), layer: str | None = None,
-    selection: ArrayLike | None = None, um_per_px: float | None = None, overwrite: bool = False,
+    path: str | Path,
+    observations: Observations,
+    table: Table | None = None,
+    *,
+    columns: pd.DataFrame | None = None,
+    genes: Sequence[str] = (),
+    layer: str | None = None,
+    selection: ArrayLike | None = None,
+    um_per_px: float | None = None,
+    overwrite: bool = False,
 ) -> TakenOut:
     """Write one line per observation: name, position, table's columns, yours, genes.
 
@@ -50,18 +57,26 @@ def to_csv(
     Values that are not known are empty cells, also where the table lacks an observation.
     """
     plan = _Plan.of(observations, table, columns, genes, layer, selection, um_per_px)
-    with whole_file(path, overwrite=overwrite) as staged, staged.open(
-        "w", encoding="utf-8", newline=""
-    ) as file:
+    with (
+        whole_file(path, overwrite=overwrite) as staged,
+        staged.open("w", encoding="utf-8", newline="") as file,
+    ):
         for i, block in enumerate(plan.blocks()):
             block.to_csv(file, index=False, header=i == 0, lineterminator="\n")
     return plan.done(path)
 
 
 def to_parquet(
-    path: str | Path, observations: Observations, table: Table | None = None, *,
-    columns: pd.DataFrame | None = None, genes: Sequence[str] = (), layer: str | None = None,
-    selection: ArrayLike | None = None, um_per_px: float | None = None, overwrite: bool = False,
+    path: str | Path,
+    observations: Observations,
+    table: Table | None = None,
+    *,
+    columns: pd.DataFrame | None = None,
+    genes: Sequence[str] = (),
+    layer: str | None = None,
+    selection: ArrayLike | None = None,
+    um_per_px: float | None = None,
+    overwrite: bool = False,
 ) -> TakenOut:
     """Write the table of `to_csv` as parquet; text columns are dictionaries."""
     import pyarrow as pa
@@ -90,8 +105,13 @@ class _Plan:
 
     @classmethod
     def of(
-        cls, observations: Observations, table: Table | None, columns: pd.DataFrame | None,
-        genes: Sequence[str], layer: str | None, selection: ArrayLike | None,
+        cls,
+        observations: Observations,
+        table: Table | None,
+        columns: pd.DataFrame | None,
+        genes: Sequence[str],
+        layer: str | None,
+        selection: ArrayLike | None,
         um_per_px: float | None,
     ) -> _Plan:
         import pandas as pd
@@ -117,8 +137,9 @@ class _Plan:
         clash = [g for g in genes if g in found]
         if clash:
             raise CannotSaveError(f"'{clash[0]}' is a gene and a column", do="rename the column")
-        frame = pd.DataFrame({k: storable(pd.Series(v)) if k != "barcode" else v
-                              for k, v in found.items()})
+        frame = pd.DataFrame(
+            {k: storable(pd.Series(v)) if k != "barcode" else v for k, v in found.items()}
+        )
         return cls(observations, rows, table, index, frame, tuple(genes), layer)
 
     def blocks(self) -> Iterator[pd.DataFrame]:

@@ -61,12 +61,19 @@ class ImageForSpots:
 
 
 def to_h5ad(
-    path: str | Path, observations: Observations, tables: Mapping[str, Table], *,
-    main: str | None = None, columns: pd.DataFrame | None = None,
+    path: str | Path,
+    observations: Observations,
+    tables: Mapping[str, Table],
+    *,
+    main: str | None = None,
+    columns: pd.DataFrame | None = None,
     embeddings: Mapping[str, pd.DataFrame | NDArray[Any]] | None = None,
-    selection: ArrayLike | None = None, library: str = "section",
-    image: ImageForSpots | None = None, um_per_px: float | None = None,
-    names: Mapping[str, str] | None = None, overwrite: bool = False,
+    selection: ArrayLike | None = None,
+    library: str = "section",
+    image: ImageForSpots | None = None,
+    um_per_px: float | None = None,
+    names: Mapping[str, str] | None = None,
+    overwrite: bool = False,
     report: Callable[[float], None] | None = None,
 ) -> TakenOut:
     """Write observations with their table, values and image; streamed, whatever the size.
@@ -101,8 +108,11 @@ def to_h5ad(
         left_out = int(missing.sum())
         rows, index = rows[~missing], index[~missing]
         if not len(rows):
-            raise CannotSaveError("The table has none of the selected observations",
-                                  where=table.source, do="choose another table or selection")
+            raise CannotSaveError(
+                "The table has none of the selected observations",
+                where=table.source,
+                do="choose another table or selection",
+            )
         if left_out:
             notes.append(f"{left_out:,} observations that the table lacks were left out.")
     skeleton = _Skeleton(observations, rows, table, index, keys)
@@ -126,9 +136,12 @@ class _Skeleton:
     keys: KeyNames
 
     def build(
-        self, columns: pd.DataFrame | None,
-        embeddings: Mapping[str, pd.DataFrame | NDArray[Any]], library: str,
-        image: ImageForSpots | None, um_per_px: float | None,
+        self,
+        columns: pd.DataFrame | None,
+        embeddings: Mapping[str, pd.DataFrame | NDArray[Any]],
+        library: str,
+        image: ImageForSpots | None,
+        um_per_px: float | None,
     ) -> Any:
         import anndata as ad
         import pandas as pd
@@ -137,8 +150,10 @@ class _Skeleton:
         var = pd.DataFrame(index=pd.Index([], dtype=object))
         if self.table is not None:
             var = self.table.var()
-            var = pd.DataFrame({valid_key(str(c)): storable(var[c]) for c in var.columns},
-                               index=pd.Index(self.table.var_names, dtype=object))
+            var = pd.DataFrame(
+                {valid_key(str(c)): storable(var[c]) for c in var.columns},
+                index=pd.Index(self.table.var_names, dtype=object),
+            )
         adata = ad.AnnData(obs=self._obs(columns, names), var=var)
         for key, value in self._obsm(embeddings, names).items():
             adata.obsm[key] = value
@@ -185,7 +200,8 @@ class _Skeleton:
 
     def _spatial(self, image: ImageForSpots | None, um_per_px: float | None) -> dict[str, Any]:
         scalefactors: dict[str, float] = {
-            "spot_diameter_fullres": float(self._diameter_px()), "tissue_hires_scalef": 1.0
+            "spot_diameter_fullres": float(self._diameter_px()),
+            "tissue_hires_scalef": 1.0,
         }
         entry: dict[str, Any] = {"images": {}, "scalefactors": scalefactors, "metadata": {}}
         if image is not None:
@@ -218,8 +234,10 @@ class _Skeleton:
         names = self.observations.names[self.rows]
         for modality, table in others.items():
             if table.shape[1] > SIDE_TABLE_LIMIT or not table.shape[1]:
-                notes.append(f"'{modality}' ({table.shape[1]:,} variables) was left out; "
-                             "take it out by itself.")
+                notes.append(
+                    f"'{modality}' ({table.shape[1]:,} variables) was left out; "
+                    "take it out by itself."
+                )
                 continue
             index, missing = align(table, names)
             counts = table.rows(np.where(missing, 0, index)).toarray().astype(np.float32)
@@ -231,7 +249,10 @@ class _Skeleton:
 
 
 def _write_matrices(
-    path: Path, table: Table, index: NDArray[np.intp], keys: KeyNames,
+    path: Path,
+    table: Table,
+    index: NDArray[np.intp],
+    keys: KeyNames,
     report: Callable[[float], None],
 ) -> None:
     """Append rows block by block: the matrix is never held as a whole."""
@@ -252,6 +273,10 @@ def _write_matrices(
             if first:
                 sparse_dataset(file[place]).append(block)
             else:
-                write_elem(file, place, block, dataset_kwargs={"compression": "gzip",
-                                                               "compression_opts": 1})
+                write_elem(
+                    file,
+                    place,
+                    block,
+                    dataset_kwargs={"compression": "gzip", "compression_opts": 1},
+                )
             report((done + 1) / len(steps))

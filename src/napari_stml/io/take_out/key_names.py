@@ -31,7 +31,8 @@ class KeyNames:
         slot_given, _, rest = wanted.rpartition("/")
         if slot_given and slot_given != slot:
             raise CannotSaveError(
-                f"'{slot}/{key}' cannot be written as '{wanted}'", where="names",
+                f"'{slot}/{key}' cannot be written as '{wanted}'",
+                where="names",
                 do=f"keep it in {slot}",
             )
         return valid_key(rest)
@@ -44,7 +45,8 @@ class KeyNames:
             if new.casefold() in seen:
                 raise CannotSaveError(
                     f"'{seen[new.casefold()]}' and '{old}' would both be written as '{new}'",
-                    where=slot, do="rename one of them",
+                    where=slot,
+                    do="rename one of them",
                 )
             seen[new.casefold()] = old
         return renamed
@@ -56,8 +58,9 @@ class KeyNames:
             return None
         slot, _, key = wanted.partition("/")
         if slot != "layers" or not key:
-            raise CannotSaveError(f"X cannot be written as '{wanted}'", where="names",
-                                  do="use layers/<name>")
+            raise CannotSaveError(
+                f"X cannot be written as '{wanted}'", where="names", do="use layers/<name>"
+            )
         return valid_key(key)
 
 

@@ -31,8 +31,10 @@ def chosen(observations: Observations, selection: ArrayLike | None) -> NDArray[n
 
         found = positions(observations.names, wanted.astype(object))
         if (found < 0).any():
-            raise CannotSaveError(f"There is no observation '{wanted[int(np.argmin(found))]}'",
-                                  do="select observations of this section")
+            raise CannotSaveError(
+                f"There is no observation '{wanted[int(np.argmin(found))]}'",
+                do="select observations of this section",
+            )
     if not len(found):
         raise CannotSaveError("Nothing is selected", do="select at least one observation")
     return np.asarray(found, dtype=np.intp)

@@ -30,7 +30,8 @@ def whole_file(path: str | Path, *, overwrite: bool) -> Iterator[Path]:
         staged.replace(path)
     except OSError as error:
         raise CannotSaveError(
-            f"The file could not be written: {error.strerror or error}", where=path,
+            f"The file could not be written: {error.strerror or error}",
+            where=path,
             do="choose a folder with enough space where you may write",
         ) from error
     finally:
