@@ -26,6 +26,8 @@ COMMANDS = {
     "recipe": "run analyses over many sections, here or on a cluster",
     "bring-in": "join values made elsewhere to a section by barcode",
     "export": "write a section as .h5ad, .csv or .parquet",
+    "figure": "draw a section, a region or a chart for print",
+    "report": "write one page about a section and its Runs",
     "demo": "make the demo sections and show them",
     "doctor": "say what works on this computer, and what to do about what does not",
 }

@@ -1,0 +1,105 @@
+"""`napari-stml figure`: a section, a region of it or a Run's chart for print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_stml.cli.opening import add_opening, opened
+from napari_stml.cli.terminal import say
+from napari_stml.core.errors import StmlError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from napari_stml.figures.drawing import Drawing
+    from napari_stml.io.section import Section
+
+CHART_MM = 90.0
+
+
+def configure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    parser.add_argument("path", help="a store, folder, h5ad file, slide or URL")
+    parser.add_argument(
+        "value", nargs="?", default="",
+        help="a column, a gene, RUN/VALUE, RUN/CHART or EMBEDDING:COLUMN; none for the slide alone",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE",
+                        help="its ending decides: .png .tif .pdf .svg .jpg")  # fmt: skip
+    parser.add_argument(
+        "--width-mm", type=float, metavar="MM", help="of the whole figure (default: 120; chart: 90)"
+    )
+    parser.add_argument("--dpi", type=int, default=300, help="(default: 300)")
+    parser.add_argument(
+        "--limits", metavar="LOW,HIGH",
+        help="of the colours, as values or percentiles: 0,50 or p1,p99 (default: p1,p99)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--region", metavar="WHAT",
+        help="X,Y,WIDTH,HEIGHT in pixels, 'observations', or a class of drawn regions",
+    )  # fmt: skip
+    parser.add_argument("--map", default="", metavar="NAME", help="colour map (default: viridis)")
+    parser.add_argument("--opacity", type=float, default=0.8, help="of the values (default: 0.8)")
+    parser.add_argument("--layer", help="the layer a gene is read from")
+    parser.add_argument("--title", help='above the figure; "" for none')
+    parser.add_argument("--no-image", action="store_true", help="the values without the slide")
+    add_opening(parser)
+
+
+def act(options: argparse.Namespace) -> None:
+    from napari_stml.figures.drawing import check_format
+
+    check_format(options.out)
+    with opened(options) as section:
+        drawing = _drawn(section, options)
+    notes = drawing.save(options.out)
+    say(str(options.out))
+    bar = drawing.report.get("scale_bar")
+    if isinstance(bar, str):
+        say(f"  scale bar: {bar} (--um-per-px)")
+    for note in notes:
+        say(f"  {note}")
+
+
+def _drawn(section: Section, options: argparse.Namespace) -> Drawing:
+    if _is_chart(section, options.value):
+        from napari_stml.figures.charts import stored_chart
+
+        width = CHART_MM if options.width_mm is None else options.width_mm
+        return stored_chart(section, options.value, width_mm=width, dpi=options.dpi)
+    from napari_stml.figures.tissue import Print, tissue_figure
+
+    limits, percentiles = asked_limits(options.limits)
+    how = Print(
+        width_mm=120.0 if options.width_mm is None else options.width_mm, dpi=options.dpi,
+        limits=limits, percentiles=percentiles, colour_map=options.map, opacity=options.opacity,
+        image=not options.no_image, region=options.region, layer=options.layer,
+        title=options.title,
+    )  # fmt: skip
+    return tissue_figure(section, options.value, how)
+
+
+def asked_limits(text: str | None) -> tuple[tuple[float, float] | None, bool]:
+    """Limits from ``LOW,HIGH``, and whether they are percentiles (``pLOW,pHIGH``)."""
+    if text is None:
+        return None, False
+    parts = [part.strip() for part in text.split(",")]
+    percentiles = len(parts) == 2 and all(part[:1] in {"p", "P"} for part in parts)
+    try:
+        low, high = (float(part[1:] if percentiles else part) for part in parts)
+    except ValueError:
+        low, high = 1.0, 0.0
+    if not low < high or (percentiles and not 0 <= low < high <= 100):
+        raise StmlError(
+            "Colour limits are two numbers, the lower one first", where=f"--limits {text}",
+            do="for example --limits 0,50, --limits=-2,2 or --limits p1,p99",
+        )  # fmt: skip
+    return (low, high), percentiles
+
+
+def _is_chart(section: Section, name: str) -> bool:
+    run, _, value = name.partition("/")
+    if section.shelf is None or run not in section.shelf.records:
+        return False
+    return any(e.kind == "Chart" and e.name == value for e in section.shelf.entries(run))
