@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytestqt.qtbot import QtBot
+    from qtpy.QtWidgets import QApplication
 
 SIDE = 20
 PITCH = 20.0
@@ -64,7 +65,14 @@ def made(tmp_path: Path) -> Section:
 
 
 @pytest.fixture
-def state(make_napari_viewer: Callable[..., Any]) -> Iterator[ViewerState]:
+def display(qapp: QApplication) -> None:
+    """A display with OpenGL, which napari's window needs even where nothing is looked at."""
+    if qapp.platformName() == "offscreen":
+        pytest.skip("there is no display: napari's canvas cannot be made")
+
+
+@pytest.fixture
+def state(display: None, make_napari_viewer: Callable[..., Any]) -> Iterator[ViewerState]:
     """A viewer with a window that is not shown."""
     made = state_of(make_napari_viewer())
     yield made

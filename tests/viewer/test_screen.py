@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QApplication
 
 from napari_stml.viewer import prepare as preparing
 from napari_stml.viewer.camera import canvas_x
@@ -23,14 +22,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.screen
 
 
-@pytest.fixture(autouse=True)
-def _display() -> None:
-    if QApplication.platformName() == "offscreen":
-        pytest.skip("there is no display: nothing is drawn")
-
-
 @pytest.fixture
-def shown(make_napari_viewer: Callable[..., Any], qtbot: QtBot) -> Iterator[ViewerState]:
+def shown(
+    display: None, make_napari_viewer: Callable[..., Any], qtbot: QtBot
+) -> Iterator[ViewerState]:
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(1366, 768)
     state = state_of(viewer)

@@ -29,7 +29,7 @@ class LimitsRows(QWidget):
         self.percentiles.setValue((1, 99))
         self.percentiles.valueChanged.connect(self._moved)
         self.says = QLabel()
-        self.low, self.high = _number_line("lowest"), _number_line("highest")
+        self.low, self.high = _number_line("min"), _number_line("max")
         self.beyond = QComboBox()
         self.beyond.addItems([HIDE, GREY])
         self.beyond.setToolTip("What happens to values beyond the thresholds")
