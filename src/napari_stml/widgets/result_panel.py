@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
+    QApplication,
     QComboBox,
     QHBoxLayout,
     QLabel,
+    QPlainTextEdit,
     QPushButton,
     QSizePolicy,
     QTableWidget,
@@ -21,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_stml.core.charts import Chart
 from napari_stml.core.errors import StmlError
 from napari_stml.core.results import GeneValues, Table
+from napari_stml.runs.words import as_command, as_script, describe
 from napari_stml.widgets.charts import ChartView
 
 if TYPE_CHECKING:
@@ -29,6 +32,11 @@ if TYPE_CHECKING:
     from napari_stml.widgets.live_panel import LivePanel
 
 PAINTED = ("Labels", "Values")
+WORDS = {
+    "Methods paragraph": lambda record, section: describe(record),
+    "Command line": as_command,
+    "Python script": as_script,
+}
 MOST_ROWS = 200
 
 
@@ -75,7 +83,33 @@ class ResultPanel(QWidget):
             button = QPushButton(text)
             button.clicked.connect(lambda _=False, s=signal: s.emit(record.id))
             buttons.addWidget(button)
+        buttons.addWidget(self._words())
         layout.addLayout(buttons)
+        layout.addWidget(self.words)
+
+    def _words(self) -> QComboBox:
+        """The Run as a paragraph, a command or a script: shown, and copied."""
+        self.words = QPlainTextEdit()
+        self.words.setReadOnly(True)
+        self.words.setFixedHeight(150)
+        self.words.hide()
+        box = QComboBox()
+        box.addItems(["In words ...", *WORDS])
+        box.setToolTip("Shown below and copied to the clipboard")
+        box.textActivated.connect(self.tell)
+        return box
+
+    def tell(self, kind: str) -> None:
+        """Show the Run in one of the forms of `WORDS` and copy it."""
+        if kind not in WORDS:
+            self.words.hide()
+            return
+        text = WORDS[kind](self.record, self.section)
+        self.words.setPlainText(text)
+        self.words.show()
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(text)
 
     def show_first(self) -> None:
         """Paint the value that the analysis wants to be seen."""
