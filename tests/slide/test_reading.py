@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_stml.core.geometry import ScaleSource, UmPerPx
+from napari_stml.io.slides.array import ArraySlide
+from napari_stml.slide.brightfield import look_of, overview
+from napari_stml.slide.grid import Canvas, centred_on, grid_over
+from napari_stml.slide.reading import TileReader
+from napari_stml.slide.resample import to_size
+
+SCALE = UmPerPx.square(2.0, ScaleSource.USER)
+
+
+def canvas(slide: Any) -> Canvas:
+    return Canvas(slide.width, slide.height, SCALE)
+
+
+def test_area_averages_are_exact() -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.uniform(0, 1, (30, 45, 3)).astype(np.float32)
+    small = to_size(pixels, 12, 7)
+    fine = np.kron(pixels, np.ones((7, 12, 1)))  # both sizes divide it
+    expected = fine.reshape(7, 30, 12, 45, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(small, expected, atol=1e-5)
+    assert to_size(pixels, 45, 30) is pixels
+    whole = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(
+        to_size(whole, 32, 32),
+        np.floor(whole.reshape(32, 2, 32, 2, 3).mean(axis=(1, 3), dtype=np.float32) + 0.5),
+    )
+    flat = np.full((100, 90, 3), 77, np.uint8)
+    assert (to_size(flat, 37, 41) == 77).all()
+    assert (to_size(flat, 137, 241) == 77).all()
+
+
+def test_tiles_are_the_slides_own_pixels(slide: Any, painted: Any) -> None:
+    grid = grid_over(canvas(slide), 100, 2.0)
+    reader = TileReader(slide, grid)
+    for i, (x, y) in enumerate(grid.xy):
+        np.testing.assert_array_equal(reader.tile(i), painted[0][y : y + 100, x : x + 100])
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_batches_give_every_tile_once(slide: Any, threads: int) -> None:
+    grid = grid_over(canvas(slide), 90, 2.3, overlap=0.3)
+    reader = TileReader(slide, grid)
+    alone = [reader.tile(i) for i in range(len(grid))]
+    seen = []
+    for batch in reader.batches(20, threads=threads):
+        for i, pixels in zip(batch.index, batch.pixels, strict=True):
+            np.testing.assert_array_equal(pixels, alone[i])
+            seen.append(i)
+    assert sorted(seen) == list(range(len(grid)))
+
+
+def test_left_out_batches_do_not_change_the_others(slide: Any) -> None:
+    reader = TileReader(slide, grid_over(canvas(slide), 50, 2.0))
+    whole = {b.number: b.index.tolist() for b in reader.batches(16)}
+    rest = {b.number: b.index.tolist() for b in reader.batches(16, skip={0, 2, 3})}
+    assert rest == {k: v for k, v in whole.items() if k not in {0, 2, 3}}
+
+
+def test_chunks_are_decoded_once(slide: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    count: list[tuple[int, ...]] = []
+    decode = type(slide)._decode
+
+    def counting(self: Any, stored: int, row: int, col: int, *rest: Any) -> Any:
+        count.append((stored, row, col))
+        return decode(self, stored, row, col, *rest)
+
+    monkeypatch.setattr(type(slide), "_direct", False)
+    monkeypatch.setattr(type(slide), "_decode", counting)
+    reader = TileReader(slide, grid_over(canvas(slide), 60, 2.0, overlap=0.2))
+    for _ in reader.batches(32, threads=2):
+        pass
+    assert len(count) == len(set(count)) == 4
+
+
+def test_outside_is_white(slide: Any) -> None:
+    grid = centred_on(np.array([[0.0, 0.0], [-900.0, 0.0]]), canvas(slide), 64, 2.0)
+    reader = TileReader(slide, grid)
+    tile = reader.tile(0)
+    assert (tile[:32] == 255).all()
+    assert (tile[:, :32] == 255).all()
+    assert (reader.tile(1) == 255).all()
+
+
+def test_a_reader_that_is_left_stops(slide: Any) -> None:
+    reads = TileReader(slide, grid_over(canvas(slide), 20, 2.0)).batches(4, threads=2)
+    next(reads)
+    reads.close()
+    with pytest.raises(StopIteration):
+        next(reads)
+
+
+def test_overview_keeps_places(slide: Any, painted: Any) -> None:
+    view = overview(slide, SCALE, 5.0)
+    assert view.pixels.shape == (320, 320, 3)
+    np.testing.assert_allclose(view.affine([[320, 160]]), [[800, 400]])
+    assert overview(slide, SCALE, 1.0).um_per_px == 2.0, "never finer than the slide"
+    np.testing.assert_allclose(view.pixels.mean(), painted[0].mean(), atol=0.5)
+
+
+def test_channels_are_laid_over_each_other_with_a_warning() -> None:
+    pixels = np.random.default_rng(0).integers(0, 4000, (600, 500, 4)).astype(np.uint16)
+    slide = ArraySlide(pixels, channels=("DAPI", "CK", "CD3", "CD8"))
+    look, notes = look_of(slide)
+    assert "no H&E" in notes[0]
+    tile = TileReader(slide, grid_over(Canvas(500, 600, SCALE), 64, 2.0), look=look).tile(0)
+    assert tile.shape == (64, 64, 3)
+    one, _ = look_of(slide, ("CD8",))
+    grey = one(pixels[:32, :32])
+    assert (grey[:, :, 0] == grey[:, :, 1]).all()
+    with pytest.raises(Exception, match="no channel 'CD4'"):
+        look_of(slide, ("CD4",))
