@@ -49,7 +49,7 @@ def aligned(section: Section, by: Affine) -> Section:
         elements=tuple(_moved_element(e, by) for e in section.elements),
         chosen=chosen,
     )
-    return _with_contents(section, contents)
+    return section.with_contents(contents)
 
 
 def with_kept_alignment(section: Section) -> Section:
@@ -131,12 +131,6 @@ def _stored(section: Section, element: str) -> tuple[ElementKind, str, str, Affi
 def _key(section: Section) -> str:
     """One store may keep several sections' maps (library ids of one file)."""
     return section.name
-
-
-def _with_contents(section: Section, contents: Any) -> Section:
-    made = type(section)(section.path, contents, dict(section.choices))
-    made._kept, made._shelf = section._kept, section._shelf
-    return made
 
 
 def _moved(observed: Observations, by: Affine) -> Observations:

@@ -10,10 +10,11 @@ import numpy as np
 
 from napari_stml.core.errors import MissingScaleError, StmlError
 from napari_stml.core.geometry import ScaleSource, UmPerPx
+from napari_stml.io.alignment import with_kept_alignment
+from napari_stml.io.keeping import Keeping
 from napari_stml.io.readers import normalised, read_contents
 from napari_stml.io.readers.pitch import scale_disagreement
 from napari_stml.io.shelf import Shelf
-from napari_stml.io.store import find_store, store_for
 from napari_stml.io.tables.names import align, at_observations
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ class Section:
         self._rows: dict[str, NDArray[np.intp]] = {}
         self._genes: dict[str, frozenset[str]] = {}
         self._words: tuple[tuple[str, str], ...] | None = None
-        self._kept: Kept | None = None
-        self._lent = False
+        self._keeping = Keeping(path[0] if isinstance(path, tuple) else path)
         self._shelf: Shelf | None = None
 
     @classmethod
@@ -83,6 +83,7 @@ class Section:
             When nothing can be opened, or a choice is not among the possible ones.
         """
         section = cls(normalised(path), read_contents(path, **choices), choices)
+        section = with_kept_alignment(section)
         return section if um_per_px is None else section.with_um_per_px(um_per_px)
 
     def with_um_per_px(self, um_per_px: Scale) -> Section:
@@ -94,8 +95,12 @@ class Section:
         if not value.plausible:
             notes += (f"{value.mean:.4g} um per pixel is unusual for a slide",)
         contents = replace(self.contents, um_per_px=value, um_per_px_guess=None, notes=notes)
+        return self.with_contents(contents)
+
+    def with_contents(self, contents: Contents) -> Section:
+        """Give the same section seen otherwise; files and store stay open and are shared."""
         section = Section(self.path, contents, self._choices)
-        section._kept, section._shelf = self._kept, self._shelf
+        section._keeping, section._shelf = self._keeping, self._shelf
         return section
 
     @property
@@ -238,22 +243,20 @@ class Section:
 
         Opened for writing with the first question, until `close`.
         """
-        if self._kept is None:
-            self._kept = store_for(self._place)
-            self.forget_runs()
-        return self._kept
+        return self._keeping.kept
 
     def keep_with(self, other: Section) -> None:
-        """Use the open store of another section of the same place, which stays its owner."""
-        if self is not other and self._kept is None and self._place == other._place:
-            self._kept, self._lent = other.kept, True
+        """Share the store with another section of the same place; the last one closes it."""
+        if self._keeping is not other._keeping and self._keeping.place == other._keeping.place:
+            self._keeping.leave()
+            self._keeping = other._keeping.join()
             self.forget_runs()
 
     @property
     def shelf(self) -> Shelf | None:
         """The stored Runs, read without opening the store for writing; None without any."""
         if self._shelf is None:
-            store = self._kept.store.path if self._kept is not None else find_store(self._place)
+            store = self._keeping.path
             siblings = self.contents.choices.get("section", ())
             self._shelf = Shelf(store, self.name, siblings) if store is not None else None
         return self._shelf
@@ -263,16 +266,10 @@ class Section:
         self._shelf = None
         self._words = None
 
-    @property
-    def _place(self) -> Path | str:
-        return self.path[0] if isinstance(self.path, tuple) else self.path
-
     def close(self) -> None:
         """Close all files; a later read opens them again."""
-        if self._kept is not None:
-            if not self._lent:
-                self._kept.store.close()
-            self._kept, self._lent = None, False
+        self._keeping.leave()
+        self._keeping = Keeping(self._keeping.place)
         for placed in self.images.values():
             placed.slide.close()
         for table in self.tables.values():
