@@ -148,7 +148,7 @@ def test_basic_features_are_named_finite_and_equal_in_any_batch(painted: Any) ->
     assert value["glass share"][0] > 0.95 > 0.2 > value["glass share"][1]
     share, count = value["nuclear area share"], value["nuclei per 10000 um2"]
     assert share[2] > 1.2 * share[1], "the right half has more nuclei"
-    assert count[2] > 1.5 * count[1]
+    assert min(count[1], count[2]) > 0 == count[0]
     assert np.isfinite(BasicEncoder(8.0)(tiles)).all()
     assert np.isfinite(encode(tiles[:, :16, :16])).all()
 
