@@ -13,6 +13,7 @@ from napari_stml.core.errors import StmlError
 from napari_stml.runs.desk import analyses
 from napari_stml.viewer.prepare import prepare
 from napari_stml.viewer.state import state_of
+from napari_stml.widgets.align_page import AlignPage
 from napari_stml.widgets.analysis_page import AnalysisPage
 from napari_stml.widgets.answers import answers_of
 from napari_stml.widgets.closing import Closing
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK, RUNS = "Look", "Runs"
+LOOK, RUNS, ALIGN = "Look", "Runs", "Align"
 TABS = {
     "prepare": ("Prepare", "Quality control, normalising, cell types, clusters, markers"),
     "slide": ("Slide", "Tissue, tiles, features, attention"),
@@ -67,6 +68,9 @@ class StmlDock(QWidget):
         self._add_analyses()
         self.pages[RUNS] = self.runs
         self._help[RUNS] = "What was computed: show, repeat, undo"
+        self.align = AlignPage(self.state)
+        self.pages[ALIGN] = self.align
+        self._help[ALIGN] = "Move the spots onto the tissue"
         self.rail = Rail(self._help)
         self.stack = QStackedWidget()
         for page in self.pages.values():
@@ -131,6 +135,7 @@ class StmlDock(QWidget):
     def _connect(self) -> None:
         self.head.open_requested.connect(self._choose)
         self.head.scale_given.connect(self._take_scale)
+        self.head.section_chosen.connect(self._switch)
         self.rail.chosen.connect(self.show_page)
         self.look.serve(self.state)
         self.state.selection_changed.connect(self._selection_changed)
@@ -151,11 +156,12 @@ class StmlDock(QWidget):
     ) -> None:
         """Read in a thread; the answer, or the error in words, comes back on the main thread."""
 
-        def answered(answer: Any) -> None:
-            if isinstance(answer, StmlError):
-                failed(str(answer))
+        def answered(answer: tuple[bool, Any]) -> None:
+            good, value = answer
+            if good:
+                done(value)
             else:
-                done(answer)
+                failed(value)
 
         worker = create_worker(_answer, job, _ignore_errors=True)
         worker.returned.connect(answered)
@@ -178,6 +184,17 @@ class StmlDock(QWidget):
         self._offer(section)
         self._offer_scopes()
         self.runs.show_section(section)
+        self.align.show_section()
+        self.head.show_open([v.section.name for v in self.state.views], self._place_of(section))
+
+    def _place_of(self, section: Section) -> int:
+        return next((i for i, v in enumerate(self.state.views) if v.section is section), 0)
+
+    def _switch(self, place: int) -> None:
+        """Look at another open section."""
+        if place < len(self.state.views):
+            self.state.switch_to(self.state.views[place])
+            self._show(self.state.views[place].section)
 
     def _offer_scopes(self) -> None:
         self.scope.offer(offers(self.state))

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 if TYPE_CHECKING:
     from napari_stml.io.section import Section
@@ -16,6 +24,7 @@ class Head(QWidget):
 
     open_requested = Signal()
     scale_given = Signal(float)
+    section_chosen = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,6 +49,10 @@ class Head(QWidget):
         ask.setContentsMargins(0, 0, 0, 0)
         ask.addWidget(QLabel("um per pixel unknown:"))
         ask.addWidget(self.scale)
+        self.sections = QComboBox()
+        self.sections.setToolTip("Sections open in this window")
+        self.sections.activated.connect(self.section_chosen)
+        self.sections.hide()
         top = QHBoxLayout()
         top.addWidget(self.name, 1)
         top.addWidget(self.button)
@@ -47,11 +60,19 @@ class Head(QWidget):
         layout.setContentsMargins(8, 8, 8, 4)
         layout.setSpacing(3)
         layout.addLayout(top)
+        layout.addWidget(self.sections)
         layout.addWidget(self.facts)
         layout.addWidget(self._ask)
         layout.addWidget(self.notes)
         self._ask.hide()
         self.notes.hide()
+
+    def show_open(self, names: list[str], current: int) -> None:
+        """List the open sections, when there are several."""
+        self.sections.clear()
+        self.sections.addItems(names)
+        self.sections.setCurrentIndex(current)
+        self.sections.setVisible(len(names) > 1)
 
     def opening(self, path: str) -> None:
         self.facts.setText(f"Opening {path} ...")

@@ -1,0 +1,278 @@
+"""What a user does with the dock: open, look, run, undo, cancel, close - in a real viewer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+
+from napari_stml import Section
+from napari_stml.runs.desk import Wish
+from napari_stml.runs.settings import WorkerSettings
+from napari_stml.widgets.align_page import AlignPage
+from napari_stml.widgets.analysis_page import AnalysisPage
+from napari_stml.widgets.dock import ALIGN, LOOK, RUNS, StmlDock
+from napari_stml.widgets.run_control import RunControl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytestqt.qtbot import QtBot
+    from qtpy.QtWidgets import QApplication
+
+TOYS = str(Path(__file__).parent)
+LONG = 60_000
+N = 60
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Sixty spots of two kinds, as .h5ad."""
+    rng = np.random.default_rng(0)
+    kind = np.arange(N) % 2
+    counts = rng.poisson(np.where(kind[:, None], [9, 1] * 10, [1, 9] * 10)).astype(np.float32)
+    names = pd.Index([f"s{i}" for i in range(N)], dtype=object)
+    genes = pd.Index([f"G{i}" for i in range(20)], dtype=object)
+    obs = pd.DataFrame({"kind": pd.Categorical.from_codes(kind, ["a", "b"])}, index=names)
+    table = ad.AnnData(csr_matrix(counts), obs=obs, var=pd.DataFrame(index=genes))
+    table.obsm["spatial"] = np.column_stack([np.arange(N) % 10, np.arange(N) // 10]) * 20.0
+    target = tmp_path / "séction.h5ad"
+    table.write_h5ad(target)
+    return target
+
+
+@pytest.fixture
+def dock(
+    qapp: QApplication, make_napari_viewer: Callable[..., Any], path: Path
+) -> Iterator[StmlDock]:
+    if qapp.platformName() == "offscreen":
+        pytest.skip("there is no display: napari's canvas cannot be made")
+    viewer = make_napari_viewer()
+    control = RunControl(WorkerSettings(path=(TOYS,), threads=1))
+    made = StmlDock(viewer, control)
+    viewer.window.add_dock_widget(made, name="STML")
+    yield made
+    made.shut()
+    made.state.close()
+
+
+def open_in(dock: StmlDock, qtbot: QtBot, path: Path, **choices: Any) -> None:
+    dock.open(path, **choices)
+    qtbot.waitUntil(lambda: not dock.busy, timeout=LONG)
+
+
+def run(dock: StmlDock, qtbot: QtBot, analysis: str, **values: Any) -> str:
+    """Fill the form, click Run, wait; the run's id."""
+    page = dock.pages["Prepare"]
+    assert isinstance(page, AnalysisPage)
+    page.choose(analysis)
+    assert page.form is not None
+    for name, value in values.items():
+        page.form.rows[name].write(value)
+    with qtbot.waitSignal(dock.control.published, timeout=LONG) as ended:
+        page.button.click()
+    assert ended.args is not None
+    return str(ended.args[0].spec.run_id)
+
+
+def test_a_file_is_opened_described_and_coloured(dock: StmlDock, qtbot: QtBot, path: Path) -> None:
+    open_in(dock, qtbot, path)
+    assert dock.head.name.text() == "séction"
+    assert "60 spots" in dock.head.facts.text()
+    assert dock.head.scale.isVisibleTo(dock.head)
+    dock.look.colour_requested.emit("kind", "viridis")
+    qtbot.waitUntil(lambda: not dock.busy)
+    legend = dock.state.legend
+    assert legend is not None
+    assert any("a" in line for line in legend.lines)
+
+
+def test_the_scale_is_asked_once_and_then_known(dock: StmlDock, qtbot: QtBot, path: Path) -> None:
+    open_in(dock, qtbot, path)
+    dock.head.scale.setText("0,5")
+    dock.head.scale.returnPressed.emit()
+    assert dock.state.current is not None
+    assert dock.state.current.section.require_um_per_px().mean == 0.5
+    assert not dock.head.scale.isVisibleTo(dock.head)
+
+
+def test_what_cannot_be_opened_is_said_and_the_rest_stays(
+    dock: StmlDock, qtbot: QtBot, path: Path, tmp_path: Path
+) -> None:
+    open_in(dock, qtbot, path)
+    broken = tmp_path / "broken.h5ad"
+    broken.write_text("no table at all")
+    open_in(dock, qtbot, broken)
+    assert "broken.h5ad" in dock.head.notes.text()
+    assert dock.state.current is not None
+    assert dock.state.current.section.name == "séction"
+    assert dock.head.button.isEnabled()
+
+
+def test_an_analysis_is_run_shown_undone_and_still_there_after_reopening(
+    dock: StmlDock, qtbot: QtBot, path: Path
+) -> None:
+    open_in(dock, qtbot, path)
+    first = run(dock, qtbot, "qc")
+    assert dock.stack.currentWidget() is dock.pages[RUNS]
+    panel = dock.runs.panel
+    assert panel is not None
+    assert panel.record.id == first
+    assert panel.charts
+    second = run(dock, qtbot, "compare", first="kind", second=f"{first}/passes")
+    assert dock.runs.list.count() == 2
+    assert f"{first}/passes" in dock.state.current.section.columns()  # type: ignore[union-attr]
+    dock.wishes.undo(second)
+    assert dock.runs.list.count() == 1
+    dock.state.current.section.close()  # type: ignore[union-attr]
+    with Section.open(path) as again:
+        assert {name.partition("/")[0] for name in again.run_values()} == {first}
+
+
+def test_what_qc_kept_becomes_a_scope(dock: StmlDock, qtbot: QtBot, path: Path) -> None:
+    open_in(dock, qtbot, path)
+    first = run(dock, qtbot, "qc")
+    offered = [dock.scope.box.itemText(i) for i in range(dock.scope.box.count())]
+    assert f"kept by {first}" in offered
+    dock.scope.box.setCurrentText(f"kept by {first}")
+    second = run(dock, qtbot, "compare", first="kind", second="kind")
+    record = dock.state.current.section.shelf.records[second]  # type: ignore[union-attr]
+    assert record.scope["kind"] == "filter"
+
+
+def test_a_rule_selects_and_the_selection_becomes_a_scope(
+    dock: StmlDock, qtbot: QtBot, path: Path
+) -> None:
+    open_in(dock, qtbot, path)
+    dock.look.rule_requested.emit("kind = b")
+    qtbot.waitUntil(lambda: dock.state.selection is not None)
+    offered = [dock.scope.box.itemText(i) for i in range(dock.scope.box.count())]
+    assert any("30" in text for text in offered)
+    dock.scope.box.setCurrentIndex(1)
+    assert len(dock.scope.freeze().members or ()) == 30
+
+
+def test_a_chart_lights_up_the_tissue(dock: StmlDock, qtbot: QtBot, path: Path) -> None:
+    open_in(dock, qtbot, path)
+    run(dock, qtbot, "compare", first="kind", second="kind")
+    panel = dock.runs.panel
+    assert panel is not None
+    panel.charts[0].pick(3)
+    assert dock.state.selection is not None
+    assert set(dock.state.selection.names) == {f"s{i}" for i in range(1, N, 2)}
+
+
+def test_a_failing_analysis_says_why_and_leaves_nothing(
+    dock: StmlDock, qtbot: QtBot, path: Path
+) -> None:
+    open_in(dock, qtbot, path)
+    page = dock.pages["Prepare"]
+    assert isinstance(page, AnalysisPage)
+    page.choose("compare")
+    assert page.form is not None
+    page.form.rows["second"].write("kind")
+    dock.look.colour_requested.emit("G0", "viridis")
+    with qtbot.waitSignal(dock.control.failed, timeout=LONG) as ended:
+        dock.wishes.run(
+            "compare", page.analysis.Params(first="kind", second="G0"), dock.scope.freeze()
+        )
+    assert ended.args is not None
+    assert "cannot be compared" in ended.args[1]
+    store = dock.state.current.section.kept.store  # type: ignore[union-attr]
+    assert store.runs() == ()
+    assert "failed" in dock.foot.text.text()
+
+
+def test_cancel_frees_the_dock_and_leaves_nothing(dock: StmlDock, qtbot: QtBot, path: Path) -> None:
+    from dock_toy import SlowParams
+
+    open_in(dock, qtbot, path)
+    section = dock.state.current.section  # type: ignore[union-attr]
+    started: list[Any] = []
+    dock.control.progressed.connect(lambda *_: started.append(1))
+    planned = dock.control.run(Wish("dock-slow", SlowParams(), (section,), modules=("dock_toy",)))
+    qtbot.waitUntil(lambda: bool(started), timeout=LONG)
+    with qtbot.waitSignal(dock.control.cancelled, timeout=LONG):
+        dock.foot.button.click()
+    assert not dock.control.active
+    assert not dock.foot.button.isVisibleTo(dock.foot)
+    assert not planned.stagings[0].folder.exists()
+    assert section.kept.store.runs() == ()
+
+
+def test_closing_over_a_running_analysis_ends_it(dock: StmlDock, qtbot: QtBot, path: Path) -> None:
+    from dock_toy import SlowParams
+
+    open_in(dock, qtbot, path)
+    section = dock.state.current.section  # type: ignore[union-attr]
+    dock.control.run(Wish("dock-slow", SlowParams(), (section,), modules=("dock_toy",)))
+    assert "not finished" in dock._unfinished()
+    store = section.kept.store
+    dock.shut()
+    assert dock.control.active == []
+    assert store.runs() == ()
+
+
+def test_a_stored_run_speaks(dock: StmlDock, qtbot: QtBot, path: Path) -> None:
+    open_in(dock, qtbot, path)
+    run_id = run(dock, qtbot, "qc")
+    panel = dock.runs.panel
+    assert panel is not None
+    panel.tell("Command line")
+    assert panel.words.toPlainText().startswith("napari-stml run qc")
+    panel.tell("Methods paragraph")
+    assert "napari-stml" in panel.words.toPlainText()
+    panel.repeat_requested.emit(run_id)
+    page = dock.pages["Prepare"]
+    assert isinstance(page, AnalysisPage)
+    assert page.analysis.name == "qc"
+
+
+def test_two_sections_are_switched_in_the_head(
+    dock: StmlDock, qtbot: QtBot, path: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.h5ad"
+    other.write_bytes(path.read_bytes())
+    open_in(dock, qtbot, path)
+    open_in(dock, qtbot, other)
+    assert dock.head.sections.count() == 2
+    assert dock.head.name.text() == "other"
+    dock.head.section_chosen.emit(0)
+    assert dock.head.name.text() == "séction"
+    assert dock.state.current is dock.state.views[0]
+
+
+def test_spots_are_nudged_kept_and_moved_back(dock: StmlDock, qtbot: QtBot, path: Path) -> None:
+    open_in(dock, qtbot, path)
+    dock.show_page(ALIGN)
+    page = dock.align
+    assert isinstance(page, AlignPage)
+    before = dock.state.current.section.observations.xy.copy()  # type: ignore[union-attr]
+    page.step.setValue(7)
+    page._nudge(1, 0)
+
+    def moved() -> bool:
+        xy = dock.state.current.section.observations.xy  # type: ignore[union-attr]
+        return bool(np.allclose(xy, before + np.array([7, 0])))
+
+    qtbot.waitUntil(moved, timeout=LONG)
+    qtbot.waitUntil(lambda: not dock.busy)
+    with Section.open(path) as again:
+        assert again.observations is not None
+        np.testing.assert_allclose(again.observations.xy, before + np.array([7, 0]))
+    page.undo.click()
+    qtbot.waitUntil(
+        lambda: bool(np.allclose(dock.state.current.section.observations.xy, before)),  # type: ignore[union-attr]
+        timeout=LONG,
+    )
+
+
+def test_pages_are_reached_by_the_rail(dock: StmlDock) -> None:
+    for name in (LOOK, "Prepare", RUNS):
+        dock.rail.chosen.emit(name)
+        assert dock.stack.currentWidget() is dock.pages[name]
