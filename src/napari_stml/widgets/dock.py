@@ -301,14 +301,14 @@ def _open_section(path: Any, choices: dict[str, Any]) -> Section:
     return prepare(Section.open(path, **choices))
 
 
-def _answer(job: Callable[[], Any]) -> Generator[None, None, Any]:
-    """In a thread: a RuntimeError raised there would vanish, so errors are answers."""
+def _answer(job: Callable[[], Any]) -> Generator[None, None, tuple[bool, Any]]:
+    """In a thread: errors raised (or given back) there would vanish, so they come as words."""
     yield
     try:
-        return job()
+        return True, job()
     except StmlError as error:
         log.info("not opened", exc_info=True)
-        return error
+        return False, str(error)
     except Exception as error:
         log.exception("not opened")
-        return StmlError(f"This could not be read: {error}", do="see the log for the details")
+        return False, f"This could not be read: {error}. The log has the details."
