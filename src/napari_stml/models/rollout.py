@@ -6,11 +6,13 @@ Rollout: Abnar and Zuidema 2020 (arXiv 2005.00928). Relevance: Chefer, Gur, Wolf
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Heads = Literal["mean", "max", "min"] | int
 
