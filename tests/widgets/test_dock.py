@@ -276,3 +276,19 @@ def test_pages_are_reached_by_the_rail(dock: StmlDock) -> None:
     for name in (LOOK, "Prepare", RUNS):
         dock.rail.chosen.emit(name)
         assert dock.stack.currentWidget() is dock.pages[name]
+
+
+def test_save_as_from_the_dock(dock: StmlDock, qtbot: QtBot, path: Path, tmp_path: Path) -> None:
+    open_in(dock, qtbot, path)
+    run_id = run(dock, qtbot, "qc")
+    target = tmp_path / "saved.zarr"
+    dock.save_as(target)
+    qtbot.waitUntil(lambda: not dock.busy, timeout=LONG)
+    assert "Saved as" in dock._message.text()
+    with Section.open(target) as saved:
+        assert saved.observations is not None
+        assert len(saved.observations) == N
+        assert f"{run_id}/passes" in saved.columns()
+    dock.save_as(target)
+    qtbot.waitUntil(lambda: not dock.busy, timeout=LONG)
+    assert "exists" in dock._message.text()

@@ -1,4 +1,4 @@
-"""`napari-stml export`: a section, or some of its Runs, as a file for other programs."""
+"""`napari-stml export`: a section, or some of its Runs, as a file or store for other programs."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ def configure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         help="write a key under another name: X=layers/count, obs/region=domain",
     )  # fmt: skip
     parser.add_argument("--overwrite", action="store_true")
+    parser.add_argument(
+        "--images", choices=("copied", "referenced"), default="copied",
+        help="of a .zarr store: copy the pixels, or leave them where they are",
+    )  # fmt: skip
     add_opening(parser)
 
 
@@ -36,6 +40,9 @@ def act(options: argparse.Namespace) -> None:
     from napari_stml.cli.run import asked_scope
     from napari_stml.io.take_out.section import export
 
+    if options.target.suffix == ".zarr":
+        _store(options)
+        return
     names = dict(pair(text, "A name") for text in options.name)
     with opened(options) as section:
         members = asked_scope(section, options).members
@@ -47,3 +54,19 @@ def act(options: argparse.Namespace) -> None:
     say(str(taken.path))
     for note in taken.notes:
         say(f"  {note}")
+
+
+def _store(options: argparse.Namespace) -> None:
+    """A SpatialData store: always the whole section, written to a new place."""
+    from napari_stml.core.errors import StmlError
+    from napari_stml.io.save_section import save_section_as
+
+    if options.columns or options.runs or options.filter or options.region or options.name:
+        raise StmlError(
+            "A .zarr store holds the whole section", where=options.target,
+            do="leave out --columns, --runs, --filter, --region and --name",
+        )  # fmt: skip
+    with opened(options) as section:
+        for name in save_section_as(section, options.target, images=options.images):
+            say(f"  {name}")
+    say(str(options.target))

@@ -136,6 +136,7 @@ class StmlDock(QWidget):
         self.head.open_requested.connect(self._choose)
         self.head.scale_given.connect(self._take_scale)
         self.head.section_chosen.connect(self._switch)
+        self.head.save_requested.connect(self._choose_target)
         self.rail.chosen.connect(self.show_page)
         self.look.serve(self.state)
         self.state.selection_changed.connect(self._selection_changed)
@@ -253,10 +254,29 @@ class StmlDock(QWidget):
             page.choose(analysis, params)
             self.show_page(title)
 
-    def _choose(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Open a section folder or zarr store")
-        if folder:
-            self.open(folder)
+    def _choose(self, kind: str) -> None:
+        if kind == "folder":
+            chosen = QFileDialog.getExistingDirectory(self, "Open a folder or a zarr store")
+        else:
+            chosen, _ = QFileDialog.getOpenFileName(self, "Open a slide or a table")
+        if chosen:
+            self.open(chosen)
+
+    def _choose_target(self) -> None:
+        target, _ = QFileDialog.getSaveFileName(self, "Save as", "section.zarr", "*.zarr")
+        if target:
+            self.save_as(target)
+
+    def save_as(self, target: str | Path) -> None:
+        """Write the current section, its Runs included, as a store of its own."""
+        if self.state.current is None:
+            return
+        section = self.state.current.section
+        self.say(f"Saving {section.name} ...")
+        self._in_background(
+            partial(_save_section, section, target), lambda _: self.say(f"Saved as {target}"),
+            self.say,
+        )  # fmt: skip
 
     def _take_scale(self, um_per_px: float) -> None:
         self.state.rescale(um_per_px)
@@ -299,6 +319,13 @@ def _open_section(path: Any, choices: dict[str, Any]) -> Section:
     from napari_stml.io.section import Section
 
     return prepare(Section.open(path, **choices))
+
+
+def _save_section(section: Section, target: str | Path) -> None:
+    from napari_stml.io.save_section import save_section_as
+
+    for _name in save_section_as(section, target):
+        log.debug("saving %s", _name)
 
 
 def _answer(job: Callable[[], Any]) -> Generator[None, None, tuple[bool, Any]]:

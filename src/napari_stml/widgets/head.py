@@ -10,6 +10,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QMenu,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 class Head(QWidget):
     """Three lines; the scale is asked for once, where it is unknown."""
 
-    open_requested = Signal()
+    open_requested = Signal(str)
+    save_requested = Signal()
     scale_given = Signal(float)
     section_chosen = Signal(int)
 
@@ -39,8 +41,19 @@ class Head(QWidget):
         self.notes.setWordWrap(True)
         self.notes.setStyleSheet("color: #d0902c;")
         self.button = QPushButton("Open...")
-        self.button.setToolTip("Open a file or folder as a section (it can also be dropped here)")
-        self.button.clicked.connect(self.open_requested)
+        self.button.setToolTip("Open a section (files and folders can also be dropped here)")
+        menu = QMenu(self.button)
+        for text, kind in (("Folder or .zarr store ...", "folder"), ("File ...", "file")):
+            menu.addAction(text).triggered.connect(
+                lambda _=False, k=kind: self.open_requested.emit(k)
+            )
+        menu.addSeparator()
+        self.save = menu.addAction("Save as ...")
+        self.save.setToolTip("Write this section as a SpatialData store of its own")
+        self.save.triggered.connect(lambda _=False: self.save_requested.emit())
+        self.save.setEnabled(False)
+        self.button.setMenu(menu)
+        self._facts = ""
         self.scale = QLineEdit()
         self.scale.setPlaceholderText("um per pixel, e.g. 0.5")
         self.scale.returnPressed.connect(self._scale_entered)
@@ -80,14 +93,16 @@ class Head(QWidget):
 
     def failed(self, message: str) -> None:
         self.button.setEnabled(True)
-        self.facts.setText("Nothing was opened.")
+        self.facts.setText(self._facts or "Nothing was opened.")
         self.notes.setText(message)
         self.notes.show()
 
     def show_section(self, section: Section) -> None:
         self.button.setEnabled(True)
         self.name.setText(section.name)
-        self.facts.setText(facts(section))
+        self._facts = facts(section)
+        self.facts.setText(self._facts)
+        self.save.setEnabled(True)
         self._ask.setVisible(section.um_per_px is None)
         guess = section.um_per_px_guess
         if guess is not None:
