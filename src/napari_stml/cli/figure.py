@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from napari_stml.figures.drawing import Drawing
     from napari_stml.io.section import Section
 
-CHART_MM = 90.0
-
 
 def configure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("path", help="a store, folder, h5ad file, slide or URL")
@@ -28,7 +26,10 @@ def configure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE",
                         help="its ending decides: .png .tif .pdf .svg .jpg")  # fmt: skip
     parser.add_argument(
-        "--width-mm", type=float, metavar="MM", help="of the whole figure (default: 120; chart: 90)"
+        "--width-mm",
+        type=float,
+        metavar="MM",
+        help="of the whole figure (default: 120; charts: 90 or 150)",
     )
     parser.add_argument("--dpi", type=int, default=300, help="(default: 300)")
     parser.add_argument(
@@ -66,8 +67,7 @@ def _drawn(section: Section, options: argparse.Namespace) -> Drawing:
     if _is_chart(section, options.value):
         from napari_stml.figures.charts import stored_chart
 
-        width = CHART_MM if options.width_mm is None else options.width_mm
-        return stored_chart(section, options.value, width_mm=width, dpi=options.dpi)
+        return stored_chart(section, options.value, width_mm=options.width_mm, dpi=options.dpi)
     from napari_stml.figures.tissue import Print, tissue_figure
 
     limits, percentiles = asked_limits(options.limits)

@@ -15,16 +15,19 @@ if TYPE_CHECKING:
     from napari_stml.io.section import Section
 
 NOTE_MM = 3.4
+COLUMN_MM, WIDE_MM = 90.0, 150.0
 
 
 def chart_figure(
-    chart: Chart, part_of: PartOf | None = None, *, width_mm: float = 90.0, dpi: int = 300,
+    chart: Chart, part_of: PartOf | None = None, *, width_mm: float | None = None, dpi: int = 300,
     report: dict[str, Any] | None = None,
 ) -> Drawing:  # fmt: skip
     """Draw a chart.
 
     Parameters
     ----------
+    width_mm
+        None for one column of a journal, or nearly two for what has many names.
     part_of
         Finds a value of the same Run by name, for charts of stored values.
     report
@@ -33,10 +36,17 @@ def chart_figure(
     from matplotlib.figure import Figure
 
     sized, draw = DRAW[chart.chart]
+    width_mm = natural_width(chart) if width_mm is None else width_mm
+    if not 30 <= width_mm <= 2000 or not 36 <= dpi <= 2400:
+        raise StmlError(
+            "A chart is 30 to 2000 mm wide and has 36 to 2400 pixels per inch",
+            where=f"{width_mm:g} mm, {dpi} dpi",
+        )
     with style():
         notes = [fitting(n, width_mm - 4) for n in chart.notes]
         high = sized(chart, width_mm) + NOTE_MM * len(notes)
-        inches = (width_mm / MM_PER_INCH, high / MM_PER_INCH)
+        wide_px, high_px = (round(mm / MM_PER_INCH * dpi) for mm in (width_mm, high))
+        inches = (wide_px / dpi, high_px / dpi)
         figure = Figure(figsize=inches, dpi=dpi, layout="constrained")
         figure.set_facecolor("white")
         engine: Any = figure.get_layout_engine()
@@ -52,7 +62,15 @@ def chart_figure(
     return Drawing(figure, dpi, chart.title, said)
 
 
-def stored_chart(section: Section, name: str, *, width_mm: float = 90.0, dpi: int = 300) -> Drawing:
+def natural_width(chart: Chart) -> float:
+    """The width in mm at which its names can be read."""
+    many = len(chart.data.get("columns", ())) > 12 or len(set(chart.data.get("panel") or ())) > 6
+    return WIDE_MM if many else COLUMN_MM
+
+
+def stored_chart(
+    section: Section, name: str, *, width_mm: float | None = None, dpi: int = 300
+) -> Drawing:
     """Draw ``<run id>/<chart>`` of a section."""
     run, _, chart_name = name.partition("/")
     shelf = section.shelf

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_stml.core.colours import MISSING
-from napari_stml.figures.lettering import FAINT, SIZE_PT, fitting, number, width_mm
+from napari_stml.figures.lettering import BOLD, FAINT, SIZE_PT, fitting, number, width_mm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,6 @@ class Entry:
 
     text: str
     colour: Any = None
-    bold: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,9 @@ def plan(shown: Shown, present: Any, missing: int, figure_mm: float, room_mm: fl
     if shown.codes is None:
         labels = [text for _, text in bar_ticks(shown, present)]
         wide = BAR_MM[0] + 2.5 + max(width_mm(t) for t in labels)
-        texts = (shown.title, *((f"XXX {remark}",) if remark else ()))
-        wide = max(wide, *(width_mm(t) for t in texts))
+        wide = max(wide, width_mm(shown.title, SIZE_PT * BOLD))
+        if remark:
+            wide = max(wide, DOT_MM + 1.8 + width_mm(remark))
         height = LINE_MM * 1.6 + min(BAR_MM[1], room_mm * 0.6) + (LINE_MM * 1.6 if remark else 0)
         return Plan(min(wide, widest) + GAP_MM, height, shown.title, (), shown, remark)
     assert shown.colours is not None
@@ -82,7 +82,7 @@ def plan(shown: Shown, present: Any, missing: int, figure_mm: float, room_mm: fl
     each = math.ceil(len(entries) / count) if entries else 1
     columns = tuple(tuple(entries[i : i + each]) for i in range(0, len(entries), each))
     longest = max((width_mm(e.text) for e in entries), default=8.0) + DOT_MM + 1.8
-    wide = max(longest * count, width_mm(shown.title))
+    wide = max(longest * count, width_mm(shown.title, SIZE_PT * BOLD))
     return Plan(
         min(wide, widest) + GAP_MM, LINE_MM * (each + 1), shown.title, columns, shown, remark
     )
@@ -92,8 +92,8 @@ def draw(figure: Figure, plan: Plan, left: float, top: float, size: tuple[float,
     """Draw at ``left``, ``top`` (mm from the upper left) on a figure of ``size`` mm."""
     sheet = _sheet(figure, size)
     room = plan.width - GAP_MM
-    sheet.text(left, top + LINE_MM / 2, fitting(plan.title, room + 1.0), va="center",
-               fontweight="bold", fontsize=SIZE_PT)  # fmt: skip
+    title = fitting(plan.title, room + 1.0, SIZE_PT * BOLD)
+    sheet.text(left, top + LINE_MM / 2, title, va="center", fontweight="bold", fontsize=SIZE_PT)
     if plan.shown.codes is None:
         _bar(figure, sheet, plan, left, top + LINE_MM * 1.4, size)
         return

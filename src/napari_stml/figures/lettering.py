@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SIZE_PT = 7.0
+BOLD = 1.12
+"""How much wider bold letters are."""
+
 MM_PER_INCH = 25.4
 MM_PER_PT = MM_PER_INCH / 72
 INK, FAINT = "#1a1a1a", "#8a8a8a"
 
 STYLE = {
-    "font.family": "DejaVu Sans",
+    "font.family": ["DejaVu Sans", "sans-serif"],
     "font.size": SIZE_PT,
     "axes.titlesize": SIZE_PT + 1,
     "axes.labelsize": SIZE_PT,
@@ -82,7 +85,7 @@ def width_mm(text: str, size_pt: float = SIZE_PT) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(family=[str(STYLE["font.family"])], size=size_pt)
+    font = FontProperties(family="DejaVu Sans", size=size_pt)
     wide, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(wide) * MM_PER_PT
 

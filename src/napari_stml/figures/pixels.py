@@ -1,4 +1,4 @@
-"""The pixels a print needs: the level at or above its resolution, read and averaged by bands."""
+"""The pixels a print needs: the level at or above its resolution, read by bands."""
 
 from __future__ import annotations
 
@@ -66,7 +66,11 @@ def window_for(slide: Slide, box: Box, width: float, height: float) -> Window | 
     if x1 <= x0 or y1 <= y0:
         return None
     across, down = box.width / width, box.height / height
-    level = slide.level_for(min(across, down))
+    fine = [
+        i for i, lv in enumerate(slide.levels)
+        if lv.downsample_x <= across and lv.downsample_y <= down
+    ]  # fmt: skip
+    level = fine[-1] if fine else 0
     lv = slide.levels[level]
     left, right = x0 / lv.downsample_x, min(x1 / lv.downsample_x, lv.width)
     top, bottom = y0 / lv.downsample_y, min(y1 / lv.downsample_y, lv.height)
@@ -112,51 +116,53 @@ def read_mask(slide: Slide, window: Window, paint: Callable[[Pixels], NDArray[An
     """Pick the ids of a mask, never averaged; ``paint`` turns each band into RGBA of uint8."""
     box = box_of(window, slide.levels[window.level])
     out = np.zeros((window.height, window.width, 4), dtype=np.uint8)
-    for rows, top, ids in _bands(slide, window, 0):
-        step = (window.bottom - window.top) / window.height
-        y = np.floor(window.top + (np.arange(rows.start, rows.stop) + 0.5) * step).astype(int) - top
-        step = (window.right - window.left) / window.width
-        x = np.floor((np.arange(window.width) + 0.5) * step + window.left % 1).astype(int)
+    down = (window.bottom - window.top) / window.height
+    across = (window.right - window.left) / window.width
+    for rows, (left, top), ids in _bands(slide, window, 0):
+        y = window.top + (np.arange(rows.start, rows.stop) + 0.5) * down - top
+        x = window.left + (np.arange(window.width) + 0.5) * across - left
+        y, x = np.floor(y).astype(np.intp), np.floor(x).astype(np.intp)
         y, x = np.clip(y, 0, ids.shape[0] - 1), np.clip(x, 0, ids.shape[1] - 1)
         out[rows] = paint(ids[:, :, 0][np.ix_(y, x)])
     return Picture(out, box, window.level)
 
 
 def _averaged(slide: Slide, window: Window, channel: int | None) -> NDArray[Any]:
-    """Area means: each pixel of the result is the mean of what it covers."""
+    """Made smaller without aliasing, as if in one go."""
     from PIL import Image
 
     depth = (3,) if channel is None else ()
     kind = np.dtype(np.uint8 if channel is None else np.float32)
     out = np.empty((window.height, window.width, *depth), dtype=kind)
     step = (window.bottom - window.top) / window.height
-    left = window.left - math.floor(window.left)
-    for rows, top, pixels in _bands(slide, window, channel):
+    for rows, (left, top), pixels in _bands(slide, window, channel):
         flat = pixels if channel is None else pixels[:, :, 0]
         picture = Image.fromarray(np.ascontiguousarray(flat, dtype=kind))
         covered = (
-            left,
+            window.left - left,
             max(0.0, window.top + rows.start * step - top),
-            min(left + window.right - window.left, picture.width),
+            min(window.right - left, picture.width),
             min(window.top + rows.stop * step - top, picture.height),
         )
         size = (window.width, rows.stop - rows.start)
-        out[rows] = np.asarray(picture.resize(size, Image.Resampling.BOX, covered))
+        out[rows] = np.asarray(picture.resize(size, Image.Resampling.HAMMING, covered))
     return out
 
 
 def _bands(
     slide: Slide, window: Window, channel: int | None
-) -> Iterator[tuple[slice, int, Pixels]]:
-    """Rows of the result, and the pixels of the level that they cover with their first row."""
+) -> Iterator[tuple[slice, tuple[int, int], Pixels]]:
+    """Rows of the result, and the level's pixels below and about them with their first corner."""
     level = slide.levels[window.level]
-    x0, x1 = math.floor(window.left), min(math.ceil(window.right), level.width)
+    down = (window.bottom - window.top) / window.height
+    edge = math.ceil(max(down, (window.right - window.left) / window.width)) + 1
+    x0 = max(0, math.floor(window.left) - edge)
+    x1 = max(x0 + 1, min(math.ceil(window.right) + edge, level.width))
     each = (x1 - x0) * slide.dtype.itemsize * (len(slide.channels) if channel is None else 1)
-    step = (window.bottom - window.top) / window.height
-    count = max(1, int(BAND_BYTES / max(1, each) / step))
+    count = max(1, int(BAND_BYTES / max(1, each) / down))
     for first in range(0, window.height, count):
         last = min(first + count, window.height)
-        y0 = math.floor(window.top + first * step)
-        y1 = min(math.ceil(window.top + last * step - 1e-6), level.height)
-        pixels = slide.read(x0, y0, window.level, max(1, x1 - x0), max(1, y1 - y0), channel=channel)
-        yield slice(first, last), y0, pixels
+        y0 = max(0, math.floor(window.top + first * down) - edge)
+        y1 = max(y0 + 1, min(math.ceil(window.top + last * down) + edge, level.height))
+        pixels = slide.read(x0, y0, window.level, x1 - x0, y1 - y0, channel=channel)
+        yield slice(first, last), (x0, y0), pixels

@@ -37,13 +37,15 @@ h3 { margin: 1.4rem 0 .3rem; font-size: 1rem; }
 .lost { background: #f8d7da; }
 table { border-collapse: collapse; margin: .4rem 0; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .15rem .9rem .15rem 0; }
-tbody tr { border-top: 1px solid #e4e4e4; } th[scope=row] { font-weight: 500; color: #555; }
+tbody tr { border-top: 1px solid #e4e4e4; } th[scope=row] { font-weight: 500; color: #555;
+  min-width: 9rem; overflow-wrap: normal; }
 td.n { font-variant-numeric: tabular-nums; }
 figure { margin: 1rem 0; } figure img { max-width: 100%; height: auto; }
 .charts { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
 .charts figure { margin: 0; } summary { cursor: pointer; color: #555; }
 code { font-size: .85rem; } @media print { body { max-width: none; margin: 0; } h2 {
-  break-after: avoid; } figure { break-inside: avoid; } }
+  break-after: avoid; } figure { break-inside: avoid; }
+  .charts { display: block; } }
 """
 
 

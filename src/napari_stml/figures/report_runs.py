@@ -11,7 +11,7 @@ from napari_stml.core.results import Table
 from napari_stml.core.run_record import RunRecord
 from napari_stml.figures.charts import stored_chart
 from napari_stml.figures.html import Markup, escaped, listed, picture, table, tag
-from napari_stml.figures.lettering import number
+from napari_stml.figures.lettering import MM_PER_INCH, number
 from napari_stml.figures.overlays import OVERLAYS
 from napari_stml.figures.tissue import Print, tissue_figure
 from napari_stml.io.store.layout import Layout, elements_in
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from napari_stml.figures.report import Words
     from napari_stml.io.section import Section
 
-MAP_MM, MAP_DPI, CHART_MM = 120.0, 150, 90.0
-WIDE_CHARTS = ("matrix", "boxes")
+MAP_MM, MAP_DPI = 120.0, 150
 MOST_ROWS = 15
 ON_TISSUE = ("Labels", "Values", *(kind.__name__ for kind in OVERLAYS))
 
@@ -161,10 +160,9 @@ def _charts(section: Section, record: RunRecord, notes: list[str]) -> list[Marku
     drawn = []
     for entry in _own(section, record, "Chart"):
         name = f"{record.id}/{entry.name}"
-        wide = entry.content.get("chart") in WIDE_CHARTS
-        width = 1.7 * CHART_MM if wide else CHART_MM
         try:
-            drawing = stored_chart(section, name, width_mm=width, dpi=MAP_DPI)
+            drawing = stored_chart(section, name, dpi=MAP_DPI)
+            width = float(drawing.figure.get_figwidth()) * MM_PER_INCH
             data, _ = drawing.encoded(".svg")
         except (StmlError, KeyError, TypeError, ValueError) as error:
             drawn.append(_not_drawn(name, error, notes))

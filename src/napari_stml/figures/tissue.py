@@ -11,7 +11,7 @@ from napari_stml.core.colours import hex_of
 from napari_stml.core.errors import StmlError
 from napari_stml.figures import legend, observed, overlays
 from napari_stml.figures.drawing import Drawing, creator
-from napari_stml.figures.lettering import INK, MM_PER_INCH, SIZE_PT, fitting, style, width_mm
+from napari_stml.figures.lettering import BOLD, INK, MM_PER_INCH, SIZE_PT, fitting, style, width_mm
 from napari_stml.figures.placing import place_picture
 from napari_stml.figures.region import part_of
 from napari_stml.figures.scale_bar import in_words, round_length
@@ -154,7 +154,7 @@ def _drawn(section: Section, sheet: _Sheet) -> tuple[Figure, str]:
         x = EDGE_MM + wide + 2 * EDGE_MM
         legend.draw(figure, beside, x, EDGE_MM + head, size_mm)
     if title:
-        words = fitting(title, how.width_mm - 2 * EDGE_MM, SIZE_PT + 1)
+        words = fitting(title, how.width_mm - 2 * EDGE_MM, (SIZE_PT + 1) * BOLD)
         figure.text(left / total[0], 1 - how.px(EDGE_MM + head * 0.35) / total[1], words,
                     va="center", fontsize=SIZE_PT + 1, fontweight="bold")  # fmt: skip
     sheet.report |= {
