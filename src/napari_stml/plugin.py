@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 LayerData = tuple[Any, dict[str, Any], str]
 
 
-def dock(napari_viewer: napari.viewer.Viewer) -> QWidget:
-    """The one dock of the plugin."""
-    from napari_stml.widgets.dock import StmlDock
+class Dock:
+    """The one dock of the plugin, as napari makes it: a class whose signature asks for a viewer."""
 
-    return StmlDock(napari_viewer)
+    def __new__(cls, napari_viewer: napari.viewer.Viewer) -> QWidget:
+        from napari_stml.widgets.dock import StmlDock
+
+        return StmlDock(napari_viewer)
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        raise AssertionError("napari reads this signature; the widget is made by __new__")
 
 
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:

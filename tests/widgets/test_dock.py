@@ -12,6 +12,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from napari_stml import Section
+from napari_stml.plugin import show_dock
 from napari_stml.runs.desk import Wish
 from napari_stml.runs.settings import WorkerSettings
 from napari_stml.widgets.align_page import AlignPage
@@ -292,3 +293,17 @@ def test_save_as_from_the_dock(dock: StmlDock, qtbot: QtBot, path: Path, tmp_pat
     dock.save_as(target)
     qtbot.waitUntil(lambda: not dock.busy, timeout=LONG)
     assert "exists" in dock._message.text()
+
+
+def test_napari_makes_the_dock_from_its_menu(
+    qapp: QApplication, make_napari_viewer: Callable[..., Any], npe2pm: Any
+) -> None:
+    if qapp.platformName() == "offscreen":
+        pytest.skip("there is no display: napari's canvas cannot be made")
+    viewer = make_napari_viewer()
+    with npe2pm.tmp_plugin(package="napari-stml"):
+        _, made = viewer.window.add_plugin_dock_widget("napari-stml", "STML")
+        assert isinstance(made, StmlDock)
+        assert made.viewer is viewer
+        assert show_dock(viewer) is made
+        made.shut()

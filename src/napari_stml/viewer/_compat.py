@@ -49,3 +49,9 @@ def is_async() -> bool:
     from napari.settings import get_settings
 
     return bool(get_settings().experimental.async_)
+
+
+def unwrapped(viewer: Viewer) -> Viewer:
+    """The viewer itself: napari gives plugins a proxy, another one each time."""
+    inner: Viewer = getattr(viewer, "__wrapped__", viewer)
+    return inner

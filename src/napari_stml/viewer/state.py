@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 from psygnal import Signal
 from qtpy.QtCore import QEvent, QObject
 
-from napari_stml.viewer._compat import canvas_widget
+from napari_stml.viewer._compat import canvas_widget, unwrapped
 from napari_stml.viewer.background import Background
 from napari_stml.viewer.camera import canvas_x, world_x
 from napari_stml.viewer.keys import bind_keys
@@ -239,6 +239,7 @@ _STATES: WeakKeyDictionary[Viewer, ViewerState] = WeakKeyDictionary()
 
 def state_of(viewer: Viewer) -> ViewerState:
     """The state of a viewer, made at the first question."""
+    viewer = unwrapped(viewer)
     if viewer not in _STATES:
         _STATES[viewer] = ViewerState(viewer)
     return _STATES[viewer]

@@ -20,6 +20,7 @@ from napari_stml.widgets.closing import Closing
 from napari_stml.widgets.foot import Foot
 from napari_stml.widgets.head import Head
 from napari_stml.widgets.look import Look
+from napari_stml.widgets.preferences import apply, preferences
 from napari_stml.widgets.rail import Rail
 from napari_stml.widgets.run_control import RunControl
 from napari_stml.widgets.run_wishes import RunWishes
@@ -57,8 +58,9 @@ class StmlDock(QWidget):
 
     def __init__(self, viewer: napari.viewer.Viewer, control: RunControl | None = None) -> None:
         super().__init__()
-        self.viewer = viewer
         self.state = state_of(viewer)
+        self.viewer = self.state.viewer
+        apply(preferences())
         self.control = control or RunControl()
         self.wishes = RunWishes(self.state, self.control)
         self.head, self.scope, self.foot = Head(), ScopePicker(), Foot()

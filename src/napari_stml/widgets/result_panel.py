@@ -24,11 +24,11 @@ from napari_stml.core.charts import Chart
 from napari_stml.core.errors import StmlError
 from napari_stml.core.results import GeneValues, Table
 from napari_stml.runs.words import as_command, as_script, describe
-from napari_stml.widgets.charts import ChartView
 
 if TYPE_CHECKING:
     from napari_stml.core.run_record import RunRecord
     from napari_stml.io.section import Section
+    from napari_stml.widgets.charts import ChartView
     from napari_stml.widgets.live_panel import LivePanel
 
 PAINTED = ("Labels", "Values")
@@ -142,6 +142,8 @@ class ResultPanel(QWidget):
             layout.addWidget(QLabel(str(error)))
 
     def _chart(self, chart: Chart) -> ChartView:
+        from napari_stml.widgets.charts import ChartView
+
         observed = self.section.observations
         names = observed.names if observed is not None else np.array([], dtype=object)
         view = ChartView(chart, self._part, names)

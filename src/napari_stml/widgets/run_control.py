@@ -11,6 +11,7 @@ from napari_stml.core.errors import StmlError
 from napari_stml.runs.desk import plan, submit
 from napari_stml.runs.settings import WorkerSettings
 from napari_stml.runs.workers import Workers
+from napari_stml.widgets.preferences import preferences
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -37,7 +38,7 @@ class RunControl(QObject):
 
     def __init__(self, settings: WorkerSettings | None = None) -> None:
         super().__init__()
-        self._settings = settings or WorkerSettings(preload=PRELOAD)
+        self._settings = settings or WorkerSettings(preload=PRELOAD, threads=preferences().threads)
         self._workers: Workers | None = None
         self.active: list[PlannedRun] = []
         self._ended.connect(self._take)
