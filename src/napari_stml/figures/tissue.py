@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,6 +109,7 @@ def _shown(section: Section, value: str, how: Print) -> tuple[Shown | None, Resu
         if kinds.get(name) in {kind.__name__ for kind in overlays.OVERLAYS}:
             overlay = shelf.part(run, name)
             shown = overlays.shown_overlay(value, overlay, how.colour_map)
+            shown = replace(shown, record=shelf.records[run])
     if shown is None:
         shown = shown_value(section, value, colour_map=how.colour_map, layer=how.layer)
     if how.limits is not None:
