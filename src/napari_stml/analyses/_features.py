@@ -50,7 +50,7 @@ class Found:
 
 
 def tiles_for(
-    section: SectionInputs, seen: Picture, run: str, encoder: str, *, pixels: int = USUAL_PIXELS,
+    section: SectionInputs, seen: Picture, run: str, *, pixels: int = USUAL_PIXELS,
     um_per_px: float = 0.0,
 ) -> tuple[TileGrid, NDArray[np.int64]]:  # fmt: skip
     """The tiles of a stored Run, or the usual ones: around spots, else a grid on the tissue."""

@@ -13,6 +13,7 @@ import numpy as np
 from napari_stml.analyses._features import (
     FEATURES,
     MOST_COLUMNS,
+    USUAL_PIXELS,
     Found,
     components,
     parts_of,
@@ -60,7 +61,8 @@ class FeaturesParams(Params):
     )  # fmt: skip
     weights: str = param(
         "", title="Weights", source="file",
-        help="A file of weights (safetensors or .pth); empty looks into the weights folder.",
+        help="A file of weights (safetensors or .pth); empty looks into the weights folder; "
+        "'random' draws weights, as a control.",
     )  # fmt: skip
     output: Literal["default", "class", "mean", "class and mean"] = param(
         "default", title="Output", rare=True,
@@ -105,7 +107,7 @@ class Features:
         if params.tiles:
             wanted["tiles"] = Stored(params.tiles, "tiles")
             wanted["settings"] = Stored(params.tiles, "tile settings")
-        if params.weights:
+        if params.weights not in {"", "random"}:
             wanted["weights"] = File(params.weights)
         if params.read:
             wanted["file"] = File(params.read)
@@ -118,7 +120,9 @@ class Features:
         if params.read:
             found = read_in(section, seen, Path(section["file"]))
         else:
-            grid, row = tiles_for(section, seen, params.tiles, params.encoder)
+            pixels, um = expected(params.encoder)
+            um = max(um, seen.scale.mean) if um else 0.0
+            grid, row = tiles_for(section, seen, params.tiles, pixels=pixels, um_per_px=um)
             yield at(2, f"{len(grid)} tiles")
             found = yield from _computed(inputs, params, seen, grid, row)
             if params.write:
@@ -201,6 +205,27 @@ def _encoders(params: FeaturesParams, inputs: Inputs, grid: TileGrid) -> Any:
             raise StmlError("Too many window widths", do="give fewer")
         told = ["'basic' features are measured, not learned: dye, texture, nuclei"]
         return [(basic_at(grid.um_per_px, s), s) for s in scales], lambda: None, told
-    raise StmlError(
-        f"There is no encoder '{params.encoder}'", where="encoder", do=f"choose '{BASIC}'"
-    )
+    from napari_stml.slide.encoders.network import RANDOM, network_encoder
+
+    encoder = network_encoder(
+        params.encoder, params.weights, output=params.output, device=inputs.device,
+        batch=params.batch, seed=inputs.seed,
+    )  # fmt: skip
+    preset = encoder.preset
+    told = [f"{preset.name} on {encoder.device}, {encoder.output}"]
+    if params.weights == RANDOM:
+        told.append("RANDOM weights: a control; these features say nothing of the tissue")
+    told += [
+        note for note in (preset.licence and f"licence: {preset.licence}", preset.note) if note
+    ]
+    return [(encoder, 1.0)], encoder.release, told
+
+
+def expected(encoder: str) -> tuple[int, float]:
+    """Pixels and um per pixel that an encoder takes its tiles at."""
+    if encoder == BASIC:
+        return USUAL_PIXELS, 0.0
+    from napari_stml.slide.encoders.network import preset_of
+
+    preset = preset_of(encoder)
+    return preset.pixels, preset.um_per_px

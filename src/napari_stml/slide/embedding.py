@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from napari_stml.slide.stain import Stain
 
 
+AHEAD = 3
+
+
 class Encoder(Protocol):
     """Turns tiles into features; ``identity`` names everything that changes their bits."""
 
@@ -73,7 +76,10 @@ def embed(work: Work, encode: Encoder) -> Generator[float, None, Embedded]:
     computed = unchanged = 0
     yield len(finished) / batches
     reader = TileReader(work.slide, work.grid, look=work.look)
-    read = reader.batches(work.batch, threads=work.threads, skip=finished)
+    ring = _Ring(getattr(encode, "buffer", None), work.batch)
+    read = reader.batches(
+        work.batch, threads=work.threads, ahead=AHEAD, skip=finished, buffer=ring.next
+    )
     try:
         for n, batch in enumerate(read, start=len(finished) + 1):
             pixels = batch.pixels
@@ -118,6 +124,20 @@ def pooled_pixels(
     if len(flat) > pixels:
         flat = flat[np.sort(rng.choice(len(flat), pixels, replace=False))]
     return flat
+
+
+class _Ring:
+    """Buffers used again and again, when the encoder has memory of its own kind (pinned)."""
+
+    def __init__(self, make: Any, batch: int) -> None:
+        self._buffers = [make(batch) for _ in range(AHEAD + 2)] if make is not None else []
+        self._given = 0
+        self.next = self._next if self._buffers else None
+
+    def _next(self, count: int) -> NDArray[np.uint8]:
+        buffer: NDArray[np.uint8] = self._buffers[self._given % len(self._buffers)]
+        self._given += 1
+        return buffer[:count]
 
 
 def _said(stain: Any) -> str:
