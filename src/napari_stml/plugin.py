@@ -47,15 +47,19 @@ def _open_in_current_viewer(path: Any) -> list[LayerData]:
 
 
 def demo_sample() -> list[LayerData]:
-    """Make the demo section in the user's cache, once, and open it."""
+    """Make the demo section in the user's cache, once; its slide and its spots as plain layers.
+
+    napari takes layers from a sample and nothing else; `napari-stml demo` opens it in the dock.
+    """
     import platformdirs
 
     from napari_stml.demo import DEMO_VERSION, make_demo
+    from napari_stml.io.section import Section
+    from napari_stml.viewer.sample import sample_layers
 
     cache = os.environ.get("STML_CACHE_HOME") or platformdirs.user_cache_dir("napari-stml")
     demo = make_demo(Path(cache) / f"demo-{DEMO_VERSION}")
-    _open_in_current_viewer(str(demo.store))
-    return []
+    return [layer.as_layer_data_tuple() for layer in sample_layers(Section.open(demo.store))]
 
 
 def show_dock(viewer: napari.viewer.Viewer) -> Any:

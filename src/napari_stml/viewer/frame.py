@@ -27,6 +27,11 @@ class Frame:
         return ("um", "um") if self.um_per_px else ("pixel", "pixel")
 
     @property
+    def unit_names(self) -> tuple[str, str]:
+        """As a layer spells its units."""
+        return ("micrometer", "micrometer") if self.um_per_px else ("pixel", "pixel")
+
+    @property
     def to_world(self) -> Affine:
         """Reference pixels to world, both (x, y)."""
         scale = self.um_per_px

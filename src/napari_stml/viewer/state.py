@@ -122,12 +122,22 @@ class ViewerState:
 
     def _become(self, view: SectionView | None) -> None:
         self.current = view
+        self._agree_on_units()
         self.background.forget("colour")
         self.background.forget("swipe")
         if self.legend is not None:
             self.legend.clear()
         self.select(None)
         self.place_swipe()
+
+    def _agree_on_units(self) -> None:
+        """Hidden sections speak the current one's units: napari drops units that disagree."""
+        if self.current is None:
+            return
+        for view in self.views:
+            for layer in view.layers:
+                if tuple(map(str, layer.units)) != self.current.frame.unit_names:
+                    layer.units = self.current.frame.units
 
     def colour_by(self, name: str, **how: object) -> None:
         """Colour here and now; raises what goes wrong (the dock wishes instead)."""
