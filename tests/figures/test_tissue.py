@@ -263,3 +263,42 @@ def test_users_settings_of_matplotlib_do_not_matter(make: Make) -> None:
         {"font.size": 30, "figure.facecolor": "red", "svg.fonttype": "path"}
     ):
         assert tissue_figure(make(), "domain", SMALL).encoded(".svg")[0] == want
+
+
+@pytest.mark.parametrize("turn", [0.0, 90.0, 12.0])
+def test_a_moved_image_lies_where_its_map_puts_it(make: Make, turn: float) -> None:
+    """A dark square at a known place of the slide is found at the mapped place of the print."""
+    import dataclasses
+
+    from napari_stml.core.geometry import Affine
+
+    pixels = np.full((300, 300, 3), 240, np.uint8)
+    pixels[60:90, 120:150] = 10
+    affine = Affine.rotation(turn, (200, 200)) @ Affine.translation(30, 40) @ Affine.scaling(0.8)
+    section = make()
+    images = {"he": PlacedSlide(ArraySlide(pixels), affine)}
+    section = Section("made", dataclasses.replace(section.contents, images=images), {})
+    how = Print(width_mm=100, dpi=200, region="0,0,400,400", title="")
+    drawing = tissue_figure(section, "", how)
+    axes = next(a for a in drawing.figure.axes if a.get_label() == "tissue")
+    box, found = axes.get_window_extent(), np.asarray(png(drawing).convert("L")).astype(int)
+    top = found.shape[0] - round(box.y1)
+    found = found[top : top + round(box.height) - 120, round(box.x0) : round(box.x1)]
+    y, x = np.nonzero(found < 100)
+    per_px = box.width / 400
+    assert np.abs(np.array([x.mean(), y.mean()]) / per_px - affine([135, 75])).max() < 1
+    assert len(x) == pytest.approx((24 * per_px) ** 2, rel=0.03)
+
+
+def test_memory_follows_the_print(make: Make) -> None:
+    """Drawing a picture takes a few bytes per printed pixel, not a hundred."""
+    import tracemalloc
+
+    pixels = np.full((3000, 3000, 3), 200, np.uint8)
+    section = make(pixels=pixels)
+    drawing = tissue_figure(section, "", Print(width_mm=120, dpi=600))
+    tracemalloc.start()
+    drawing.encoded(".png")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30 * (120 / 25.4 * 600) ** 2

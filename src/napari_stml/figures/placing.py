@@ -45,15 +45,25 @@ def place_picture(
 
 
 def lay(axes: Axes, pixels: NDArray[Any], box: Box, affine: Affine) -> None:
-    """Draw colours over a box, moved by a map; no pixel is smoothed."""
+    """Draw colours (uint8) over a box, moved by a map; no pixel is smoothed."""
     from matplotlib.transforms import Affine2D
 
+    from napari_stml.figures.unsampled import add_unsampled
+
+    if _upright(affine):
+        add_unsampled(axes, pixels, covering(affine, box))
+        return
     drawn = axes.imshow(
         pixels, interpolation="none", origin="upper", aspect="auto",
         extent=(box.x, box.x + box.width, box.y + box.height, box.y),
     )  # fmt: skip
-    if not affine.is_identity:
-        drawn.set_transform(Affine2D(affine.matrix) + axes.transData)
+    drawn.set_transform(Affine2D(affine.matrix) + axes.transData)
+
+
+def _upright(affine: Affine) -> bool:
+    """Whether a map only moves and stretches along x and y."""
+    a, b, _, d, e, _ = affine.values
+    return a > 0 and e > 0 and max(abs(b), abs(d)) < 1e-9 * min(a, e)
 
 
 def covering(by: Affine, box: Box) -> Box:
