@@ -192,7 +192,7 @@ def test_nothing_is_written_by_looking(
     opened.wishes.rule_requested("A > 3")
     opened.wishes.isolate_requested(1)
     settle()
-    assert made._kept is None
+    assert made.shelf is None
 
 
 def test_swipe_shows_two_values(opened: ViewerState, settle: Callable[[], None]) -> None:
