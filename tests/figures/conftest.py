@@ -23,14 +23,15 @@ SIDE, PITCH, RADIUS = 20, 20.0, 7.0
 
 def make_section(
     *, um_per_px: Any = 0.5, name: str = "made", classes: tuple[str, ...] = ("stroma", "tumour"),
-    column: str = "domain", pixels: Any = None, **observed: Any,
+    column: str = "domain", codes: Any = None, pixels: Any = None, **observed: Any,
 ) -> Section:  # fmt: skip
     """Gene A rises along x; the first spot has neither class nor score."""
     rows, cols = (a.ravel() for a in np.mgrid[:SIDE, :SIDE])
     xy = np.column_stack([cols, rows]) * PITCH + PITCH / 2
     names = np.array([f"s{i}" for i in range(len(xy))], dtype=object)
-    codes = (cols * len(classes)) // SIDE
-    codes[0] = -1
+    if codes is None:
+        codes = (cols * len(classes)) // SIDE
+        codes[0] = -1
     obs = pd.DataFrame(
         {column: pd.Categorical.from_codes(codes, list(classes)),
          "score": np.linspace(0, 1, len(xy))}, index=names,

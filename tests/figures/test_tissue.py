@@ -302,3 +302,23 @@ def test_memory_follows_the_print(make: Make) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30 * (120 / 25.4 * 600) ** 2
+
+
+@pytest.mark.parametrize("width", [45, 85, 180])
+@pytest.mark.parametrize("count", [2, 40, 200])
+@pytest.mark.parametrize("name", ["c", "a cell type with a long name, number "])
+def test_nothing_of_the_legend_leaves_the_figure(
+    make: Make, width: float, count: int, name: str
+) -> None:
+    names = tuple(f"{name}{i}" for i in range(count))
+    section = make(classes=names, codes=np.arange(400) % count)
+    drawing = tissue_figure(section, "domain", Print(width_mm=width, dpi=72, tallest_mm=120))
+    drawing.encoded(".png")
+    figure = drawing.figure
+    edge = figure.bbox
+    sheet = next(a for a in figure.axes if a.get_label() == "sheet")
+    ends = [t.get_window_extent().x1 for t in (*sheet.texts, *figure.texts)]
+    lows = [t.get_window_extent().y0 for t in (*sheet.texts, *figure.texts)]
+    assert max(ends) <= edge.x1 + 1
+    assert min(lows) >= edge.y0 - 1
+    assert edge.height / 72 * 25.4 <= 121

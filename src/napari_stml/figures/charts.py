@@ -53,7 +53,7 @@ def chart_figure(
         foot = NOTE_MM * len(notes) / high
         engine.set(rect=(0, foot, 1, 1 - foot), w_pad=0.03, h_pad=0.03)
         draw(figure, chart, part_of or _nothing_stored)
-        title = fitting(chart.title, width_mm - 6, SIZE_PT + 1)
+        title = fitting(chart.title, width_mm - 6, SIZE_PT + 1, bold=True)
         figure.suptitle(title, fontsize=SIZE_PT + 1, fontweight="bold", x=0.02, ha="left")
         for i, note in enumerate(notes):
             figure.text(0.02, (len(notes) - i - 0.5) * NOTE_MM / high, note, color=FAINT,

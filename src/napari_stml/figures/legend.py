@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_stml.core.colours import MISSING
-from napari_stml.figures.lettering import BOLD, FAINT, SIZE_PT, fitting, number, width_mm
+from napari_stml.figures.lettering import FAINT, SIZE_PT, fitting, number, width_mm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 LINE_MM, DOT_MM, GAP_MM = 3.6, 2.2, 1.2
 BAR_MM = (3.0, 32.0)
-MOST_SHARE = 0.34
-"""Of the figure's width that the column may take."""
+MOST_SHARE, LEAST_MM = 0.4, 26.0
+"""Of the figure's width that the column may take, and what it may take in any case."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ def missing_text(count: int) -> str:
     return f"no value ({count:,})" if count else ""
 
 
-def plan(shown: Shown, present: Any, missing: int, figure_mm: float, room_mm: float) -> Plan:
+def plan(
+    shown: Shown, present: Any, missing: int, figure_mm: float, room_mm: float, tallest_mm: float
+) -> Plan:
     """Lay out the legend.
 
     Parameters
@@ -56,15 +58,17 @@ def plan(shown: Shown, present: Any, missing: int, figure_mm: float, room_mm: fl
         Codes that are drawn: other classes need no line.
     missing
         How many of the drawn observations have no value.
-    room_mm
-        The height there is; a longer list goes into two columns, what does not fit is counted.
+    room_mm, tallest_mm
+        The height beside the image, and the most there can be. A longer list goes into two
+        columns, or makes the figure taller where its names are too long for two; what does not
+        fit is counted.
     """
-    widest = figure_mm * MOST_SHARE
+    widest = min(max(figure_mm * MOST_SHARE, LEAST_MM), figure_mm / 2)
     remark = missing_text(missing)
     if shown.codes is None:
         labels = [text for _, text in bar_ticks(shown, present)]
         wide = BAR_MM[0] + 2.5 + max(width_mm(t) for t in labels)
-        wide = max(wide, width_mm(shown.title, SIZE_PT * BOLD))
+        wide = max(wide, width_mm(shown.title, bold=True))
         if remark:
             wide = max(wide, DOT_MM + 1.8 + width_mm(remark))
         height = LINE_MM * 1.6 + min(BAR_MM[1], room_mm * 0.6) + (LINE_MM * 1.6 if remark else 0)
@@ -75,14 +79,16 @@ def plan(shown: Shown, present: Any, missing: int, figure_mm: float, room_mm: fl
     if remark:
         entries.append(Entry(remark, shown.colours[-1]))
     rows = max(5, int(room_mm / LINE_MM) - 1)
+    longest = max((width_mm(e.text) for e in entries), default=8.0) + DOT_MM + 1.8
     count = 1 if len(entries) <= rows else 2
+    if count == 2 and 2 * longest > widest:
+        count, rows = 1, max(5, int(tallest_mm / LINE_MM) - 1)
     if len(entries) > count * rows:
         left = len(entries) - count * rows + 1
         entries = [*entries[: count * rows - 1], Entry(f"and {left} more")]
     each = math.ceil(len(entries) / count) if entries else 1
     columns = tuple(tuple(entries[i : i + each]) for i in range(0, len(entries), each))
-    longest = max((width_mm(e.text) for e in entries), default=8.0) + DOT_MM + 1.8
-    wide = max(longest * count, width_mm(shown.title, SIZE_PT * BOLD))
+    wide = max(longest * count, width_mm(shown.title, bold=True))
     return Plan(
         min(wide, widest) + GAP_MM, LINE_MM * (each + 1), shown.title, columns, shown, remark
     )
@@ -92,7 +98,7 @@ def draw(figure: Figure, plan: Plan, left: float, top: float, size: tuple[float,
     """Draw at ``left``, ``top`` (mm from the upper left) on a figure of ``size`` mm."""
     sheet = _sheet(figure, size)
     room = plan.width - GAP_MM
-    title = fitting(plan.title, room + 1.0, SIZE_PT * BOLD)
+    title = fitting(plan.title, room + 1.0, bold=True)
     sheet.text(left, top + LINE_MM / 2, title, va="center", fontweight="bold", fontsize=SIZE_PT)
     if plan.shown.codes is None:
         _bar(figure, sheet, plan, left, top + LINE_MM * 1.4, size)

@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SIZE_PT = 7.0
-BOLD = 1.12
-"""How much wider bold letters are."""
-
 MM_PER_INCH = 25.4
 MM_PER_PT = MM_PER_INCH / 72
 INK, FAINT = "#1a1a1a", "#8a8a8a"
@@ -80,20 +77,21 @@ def plain(text: object, most: int = 120) -> str:
     return f"{kept[: most - half - 1]}…{kept[-half:]}"
 
 
-def width_mm(text: str, size_pt: float = SIZE_PT) -> float:
+def width_mm(text: str, size_pt: float = SIZE_PT, *, bold: bool = False) -> float:
     """How wide a text is drawn."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(family="DejaVu Sans", size=size_pt)
+    weight = "bold" if bold else "normal"
+    font = FontProperties(family="DejaVu Sans", size=size_pt, weight=weight)
     wide, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(wide) * MM_PER_PT
 
 
-def fitting(text: object, room_mm: float, size_pt: float = SIZE_PT) -> str:
+def fitting(text: object, room_mm: float, size_pt: float = SIZE_PT, *, bold: bool = False) -> str:
     """The text, shortened in the middle until it fits."""
     name = plain(text)
-    while len(name) > 3 and width_mm(name, size_pt) > room_mm:
+    while len(name) > 3 and width_mm(name, size_pt, bold=bold) > room_mm:
         name = plain(name, len(name) - max(1, len(name) // 12))
     return name
 

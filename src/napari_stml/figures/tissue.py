@@ -11,7 +11,7 @@ from napari_stml.core.colours import hex_of
 from napari_stml.core.errors import StmlError
 from napari_stml.figures import legend, observed, overlays
 from napari_stml.figures.drawing import Drawing, creator
-from napari_stml.figures.lettering import BOLD, INK, MM_PER_INCH, SIZE_PT, fitting, style, width_mm
+from napari_stml.figures.lettering import INK, MM_PER_INCH, SIZE_PT, fitting, style, width_mm
 from napari_stml.figures.placing import place_picture
 from napari_stml.figures.region import part_of
 from napari_stml.figures.scale_bar import in_words, round_length
@@ -126,15 +126,19 @@ def _drawn(section: Section, sheet: _Sheet) -> tuple[Figure, str]:
     title = _title(section, sheet)
     head = TITLE_MM if title else 0.0
     room = how.tallest_mm - head - 2 * EDGE_MM
-    beside = _plan(sheet, room)
     scale = section.um_per_px
     aspect = box.height / box.width * (scale.y / scale.x if scale else 1.0)
-    wide = how.width_mm - 2 * EDGE_MM - (beside.width + 2 * EDGE_MM if beside else 0.0)
-    wide = min(wide, room / aspect)
+
+    def width_beside(column: legend.Plan | None) -> float:
+        taken = column.width + 2 * EDGE_MM if column else 0.0
+        return min(how.width_mm - 2 * EDGE_MM - taken, room / aspect)
+
+    beside = _plan(sheet, room, room)
+    for _ in range(2):  # a lower image may need a second column, which makes it lower still
+        wide = width_beside(beside)
+        beside = _plan(sheet, max(wide * aspect, min(40.0, room)), room)
+    wide = width_beside(beside)
     size_px = (max(1, how.px(wide)), max(1, how.px(wide * aspect)))
-    if beside is not None:
-        beside = _plan(sheet, max(wide * aspect, min(40.0, room)))
-        assert beside is not None
     high = max(wide * aspect, beside.height if beside else 0.0)
     total = (how.px(how.width_mm), how.px(high + head + 2 * EDGE_MM))
     if total[0] * total[1] > MOST_PIXELS:
@@ -155,7 +159,7 @@ def _drawn(section: Section, sheet: _Sheet) -> tuple[Figure, str]:
         x = EDGE_MM + wide + 2 * EDGE_MM
         legend.draw(figure, beside, x, EDGE_MM + head, size_mm)
     if title:
-        words = fitting(title, how.width_mm - 2 * EDGE_MM, (SIZE_PT + 1) * BOLD)
+        words = fitting(title, how.width_mm - 2 * EDGE_MM, SIZE_PT + 1, bold=True)
         figure.text(left / total[0], 1 - how.px(EDGE_MM + head * 0.35) / total[1], words,
                     va="center", fontsize=SIZE_PT + 1, fontweight="bold")  # fmt: skip
     sheet.report |= {
@@ -235,7 +239,7 @@ def _scale_bar(
     return {"um": length, "px": long / per_mm[0]}
 
 
-def _plan(sheet: _Sheet, room: float) -> legend.Plan | None:
+def _plan(sheet: _Sheet, room: float, tallest: float) -> legend.Plan | None:
     shown = sheet.shown
     if shown is None:
         return None
@@ -246,8 +250,8 @@ def _plan(sheet: _Sheet, room: float) -> legend.Plan | None:
         count = int(missing.sum())
     if shown.codes is not None:
         codes = shown.codes if sheet.overlay is not None else shown.codes[sheet.rows]
-        return legend.plan(shown, codes, count, sheet.print.width_mm, room)
-    return legend.plan(shown, shown.numbers, count, sheet.print.width_mm, room)
+        return legend.plan(shown, codes, count, sheet.print.width_mm, room, tallest)
+    return legend.plan(shown, shown.numbers, count, sheet.print.width_mm, room, tallest)
 
 
 def _title(section: Section, sheet: _Sheet) -> str:
