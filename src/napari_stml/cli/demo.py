@@ -53,12 +53,16 @@ def act(options: argparse.Namespace) -> int:
     for file in leave_results(paths.store, folder, threads=options.threads):
         say(str(file))
     code = _pictures(options)
-    say(f"{folder} is complete, {duration(time.monotonic() - begun)}")
-    if code == 0 and _has_display() and not options.tour:
+    took = duration(time.monotonic() - begun)
+    if code != 0:
+        say(f"The pictures of the window failed; all else is in {folder}, {took}")
+        return code
+    say(f"{folder} is complete, {took}")
+    if _has_display() and not options.tour:
         from napari_stml.plugin import open_window
 
         open_window([paths.store])
-    return code
+    return 0
 
 
 def _take_pictures(store: Path, folder: Path) -> int:
