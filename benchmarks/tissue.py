@@ -24,7 +24,7 @@ from napari_stml.slide.grid import Canvas, grid_over, with_share
 from napari_stml.slide.reading import TileReader
 from napari_stml.slide.tissue import TissueMask, find_tissue
 
-SEED = 23
+SEED = 29
 TILE = 256
 PEER = Path(__file__).parents[1] / ".peers" / "lazyslide" / "bin" / "python"
 MASK_UM = 8.0
@@ -44,6 +44,7 @@ from shapely import union_all, to_wkb
 area = union_all(list(wsi.shapes["tissues"].geometry))
 zs.pp.tile_tissues(wsi, {tile}, mpp=um)
 count = 0
+next(iter(wsi.iter.tile_images("tiles")))  # what is loaded at the first call is not counted
 start = time.process_time()
 for each in wsi.iter.tile_images("tiles"):
     count += each.image.shape[0] == {tile}

@@ -44,7 +44,7 @@ class TissueParams(Params):
         help="Smaller pieces are dust and left out.",
     )  # fmt: skip
     holes: float = param(
-        0.02, title="Largest hole to fill", unit="mm2", ge=0, le=1000,
+        0.05, title="Largest hole to fill", unit="mm2", ge=0, le=1000,
         help="Smaller holes (vessels, glands) count as tissue.",
     )  # fmt: skip
     pale: bool = param(

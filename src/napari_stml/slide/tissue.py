@@ -24,6 +24,9 @@ GLASS_SATURATION, GLASS_BRIGHTNESS = 0.16, 0.70
 STAINED = 0.05
 """The least mean saturation of anything stained."""
 
+CELL_UM = 75.0
+"""Half the widest gap that a net of pale tissue may enclose: fat cells reach 150 um."""
+
 SEPARATION = 1.6
 """Between the means of glass and tissue, in their pooled standard deviations."""
 
@@ -32,13 +35,13 @@ SEPARATION = 1.6
 class TissueRules:
     """Sizes are areas in mm2; ``threshold`` 0 lets Otsu choose.
 
-    ``pale`` adds fat and other pale tissue: thin stained lines that enclose at most 120 um.
+    ``pale`` adds fat and other pale tissue: thin stained lines that enclose at most 150 um.
     """
 
     threshold: float = 0.0
     smooth_um: float = 12.0
     smallest_mm2: float = 0.03
-    hole_mm2: float = 0.02
+    hole_mm2: float = 0.05
     pen: bool = True
     pale: bool = True
 
@@ -214,11 +217,19 @@ def _pale(
     if glass.size == 0:
         return found
     spread = 1.4826 * float(np.median(np.abs(glass - np.median(glass))))
-    lines = (sharp > max(5 * spread, 0.015)) & known
+    lines = (sharp > max(5 * spread, 0.007)) & known
     lines = without_small(lines, (20 / um_per_px) ** 2)  # dust
-    filled = closed(lines | found, 60 / um_per_px)
-    # A lone line (a crack's edge, a hair) encloses nothing and stays thin.
-    return np.asarray(ndimage.binary_opening(filled, iterations=max(1, round(16 / um_per_px))))
+    filled = closed(lines | found, CELL_UM / um_per_px)
+    # Between two solid edges without a line of its own lies a crack, not a fat cell.
+    solid = ndimage.binary_opening(found, iterations=max(1, round(16 / um_per_px)))
+    away = ndimage.distance_transform_edt(~solid) > 16 / um_per_px if solid.any() else ~solid
+    net = without_small((lines | found) & away, (30 / um_per_px) ** 2)
+    if not net.any():
+        return found
+    filled &= ndimage.distance_transform_edt(~net) <= CELL_UM / um_per_px
+    # A lone line (a hair) encloses nothing and stays thin.
+    filled = ndimage.binary_opening(filled | found, iterations=max(1, round(16 / um_per_px)))
+    return np.asarray(filled, dtype=np.bool_)
 
 
 def _judge(saturation: Any, brightness: Any, threshold: float) -> str:
