@@ -85,7 +85,9 @@ class Shelf:
             codes = pd.Categorical.from_codes(part.codes.tolist(), categories)
             return pd.Series(codes, index=index, name=name)
         if isinstance(part, Values):
-            return pd.Series(part.values, index=index, name=name)
+            numbers = pd.Series(part.values, index=index, name=name)
+            numbers.attrs["scale"] = part.scale
+            return numbers
         raise StmlError("This value is not one per observation", where=name)
 
     def regions(self) -> tuple[Region, ...]:

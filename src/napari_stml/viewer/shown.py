@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.viewer.categories import Categories, CategoryStyle
+from napari_stml.core.categories import Categories, CategoryStyle
 from napari_stml.viewer.colours import ColourScale, limits
 from napari_stml.viewer.paint import Threshold, by_category, by_value
 
@@ -116,6 +116,10 @@ class Shown:
         return replace(self, alone=there[(at + step) % len(there)])
 
 
+DIVERGING = "RdBu_r"
+"""For values with a meaning of zero, such as a difference."""
+
+
 def shown_of(
     name: str,
     values: Any,
@@ -134,6 +138,9 @@ def shown_of(
         return of_codes(name, codes, ("no", "yes"), style)
     numbers = np.asarray(values, dtype=np.float32)
     low, high = colour_limits or limits(numbers)
+    if getattr(values, "attrs", {}).get("scale") == "diverging" and not colour_limits:
+        low, high = -max(abs(low), abs(high)), max(abs(low), abs(high))
+        colour_map = DIVERGING
     return Shown(
         name, numbers, ColourScale(colour_map, low, high),
         percentiles=None if colour_limits else (1.0, 99.0),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from napari_stml.viewer.categories import CategoryStyle
+from napari_stml.core.categories import CategoryStyle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_stml.viewer.categories import CategoryStyle
+from napari_stml.core.categories import CategoryStyle
 from napari_stml.viewer.colours import hex_of, palette
 from napari_stml.viewer.several import title_of, together
 from napari_stml.viewer.shown import of_codes
