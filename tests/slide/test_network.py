@@ -106,7 +106,7 @@ def test_features_of_spots_with_weights(section: Any, run: Any) -> None:
     again = run("features", section(), encoder="tiny")
     np.testing.assert_array_equal(again.part("features").values, part.values)
     assert any("taken from an earlier" in n for n in again.notes)
-    control = run("features", section(), encoder="tiny", weights="random")
+    control = run("features", section(), encoder="tiny", control=True)
     assert any("RANDOM" in n for n in control.notes)
     assert not np.allclose(control.part("features").values, part.values)
 
@@ -139,7 +139,7 @@ def test_attention_follows_a_turned_slide(section: Any, run: Any) -> None:
 
 def test_what_has_no_rollout_says_so(section: Any, run: Any) -> None:
     with pytest.raises(StmlError, match=r"resnet50.*no attention"):
-        run("attention", section(), encoder="resnet50", weights="random")
+        run("attention", section(), encoder="resnet50", control=True)
     with pytest.raises(StmlError, match="no head 7"):
         run("attention", section(), encoder="tiny", head=7)
     made = run("tiles", section(), pixels=64, quality=False)

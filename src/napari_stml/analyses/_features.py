@@ -31,6 +31,8 @@ FEATURES = "features"
 COMPONENTS = 3
 MOST_COLUMNS = 4096
 USUAL_PIXELS = 224
+USUAL_UM = 112.0
+"""Width of a tile where nothing else is said: it covers a spot and half the way to the next."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Found:
 
 
 def tiles_for(
-    section: SectionInputs, seen: Picture, run: str, *, pixels: int = USUAL_PIXELS,
+    section: SectionInputs, seen: Picture, run: str, *, pixels: int = 0,
     um_per_px: float = 0.0,
 ) -> tuple[TileGrid, NDArray[np.int64]]:  # fmt: skip
     """The tiles of a stored Run, or the usual ones: around spots, else a grid on the tissue."""
@@ -63,6 +65,7 @@ def tiles_for(
         inside = (row < 0) | section.inside[row] if len(section.names) else row < 0
         return grid.only(inside), row[inside]
     um = default_um_per_px(seen.scale, um_per_px)
+    pixels = pixels or max(16, round(USUAL_UM / um))
     if len(section.names):
         rows = np.flatnonzero(section.inside)
         xy = seen.on_slide(section.xy[rows])

@@ -43,7 +43,7 @@ class AttentionParams(Params):
     )  # fmt: skip
     weights: str = param(
         "", title="Weights", source="file",
-        help="A file of weights; empty looks into the weights folder; 'random' draws weights.",
+        help="A file of weights; empty looks into the weights folder.",
     )  # fmt: skip
     method: Literal["rollout", "last layer", "relevance"] = param(
         "rollout", title="Method",
@@ -88,19 +88,21 @@ class Attention:
         if params.tiles:
             wanted["tiles"] = Stored(params.tiles, "tiles")
             wanted["settings"] = Stored(params.tiles, "tile settings")
-        if params.weights not in {"", "random"}:
+        if params.weights:
             wanted["weights"] = File(params.weights)
         return wanted
 
     def run(self, inputs: Inputs, params: AttentionParams) -> Steps:
         from napari_stml.models.attention import randomised
-        from napari_stml.slide.encoders.network import RANDOM, network_encoder
+        from napari_stml.slide.encoders.network import RANDOM, network_encoder, preset_of
+        from napari_stml.slide.encoders.weights import find_weights
 
         section = inputs.one
         yield Progress(0, 100, "loading the encoder")
         seen = picture(section)
+        weights = params.weights or find_weights(preset_of(params.encoder).name) or ""
         encoder = network_encoder(
-            params.encoder, params.weights, output="default", device=inputs.device,
+            params.encoder, weights or (RANDOM if params.control else ""), output="default", device=inputs.device,
             batch=params.batch, seed=inputs.seed,
         )  # fmt: skip
         preset = encoder.preset
@@ -137,7 +139,7 @@ class Attention:
         if sinks:
             what = "left empty" if params.sinks else "kept"
             notes.append(f"{sinks} patches of very large norm (sinks) were {what}")
-        if params.control or params.weights == RANDOM:
+        if params.control:
             notes.append("CONTROL with random weights: it shows nothing that was learned")
         said = settings_table(
             encoder=preset.name, weights=encoder.weights, method=params.method,

@@ -13,7 +13,6 @@ import numpy as np
 from napari_stml.analyses._features import (
     FEATURES,
     MOST_COLUMNS,
-    USUAL_PIXELS,
     Found,
     components,
     parts_of,
@@ -61,8 +60,11 @@ class FeaturesParams(Params):
     )  # fmt: skip
     weights: str = param(
         "", title="Weights", source="file",
-        help="A file of weights (safetensors or .pth); empty looks into the weights folder; "
-        "'random' draws weights, as a control.",
+        help="A file of weights (safetensors or .pth); empty looks into the weights folder.",
+    )  # fmt: skip
+    control: bool = param(
+        False, title="Randomised control", rare=True,
+        help="Draws the encoder's weights at random: what its features can do without learning.",
     )  # fmt: skip
     output: Literal["default", "class", "mean", "class and mean"] = param(
         "default", title="Output", rare=True,
@@ -107,7 +109,7 @@ class Features:
         if params.tiles:
             wanted["tiles"] = Stored(params.tiles, "tiles")
             wanted["settings"] = Stored(params.tiles, "tile settings")
-        if params.weights not in {"", "random"}:
+        if params.weights and not params.control:
             wanted["weights"] = File(params.weights)
         if params.read:
             wanted["file"] = File(params.read)
@@ -208,12 +210,12 @@ def _encoders(params: FeaturesParams, inputs: Inputs, grid: TileGrid) -> Any:
     from napari_stml.slide.encoders.network import RANDOM, network_encoder
 
     encoder = network_encoder(
-        params.encoder, params.weights, output=params.output, device=inputs.device,
-        batch=params.batch, seed=inputs.seed,
+        params.encoder, RANDOM if params.control else params.weights, output=params.output,
+        device=inputs.device, batch=params.batch, seed=inputs.seed,
     )  # fmt: skip
     preset = encoder.preset
     told = [f"{preset.name} on {encoder.device}, {encoder.output}"]
-    if params.weights == RANDOM:
+    if params.control:
         told.append("RANDOM weights: a control; these features say nothing of the tissue")
     told += [
         note for note in (preset.licence and f"licence: {preset.licence}", preset.note) if note
@@ -222,9 +224,9 @@ def _encoders(params: FeaturesParams, inputs: Inputs, grid: TileGrid) -> Any:
 
 
 def expected(encoder: str) -> tuple[int, float]:
-    """Pixels and um per pixel that an encoder takes its tiles at."""
+    """Pixels and um per pixel that an encoder takes its tiles at; 0 where any will do."""
     if encoder == BASIC:
-        return USUAL_PIXELS, 0.0
+        return 0, 0.0
     from napari_stml.slide.encoders.network import preset_of
 
     preset = preset_of(encoder)
