@@ -307,3 +307,26 @@ def test_napari_makes_the_dock_from_its_menu(
         assert made.viewer is viewer
         assert show_dock(viewer) is made
         made.shut()
+
+
+def test_the_cohort_remembers_relinks_and_opens(
+    dock: StmlDock, qtbot: QtBot, path: Path, tmp_path: Path
+) -> None:
+    open_in(dock, qtbot, path, um_per_px=0.5)
+    assert dock.cohort.table.item(0, 0).text() == "séction"  # type: ignore[union-attr]
+    assert dock.cohort.table.item(0, 1).text() == "0.5"  # type: ignore[union-attr]
+    file = tmp_path / "cohort.yaml"
+    dock.cohort.save(file)
+    moved = tmp_path / "moved.h5ad"
+    path.rename(moved)
+    dock.cohort.load(file)
+    assert "missing" in dock.cohort.table.item(0, 2).text()  # type: ignore[union-attr]
+    dock.cohort.open(0)
+    assert "relink" in dock.cohort.message.text()
+    dock.cohort.relink(0, moved)
+    assert "1 found again" in dock.cohort.message.text()
+    dock.cohort.open(0)
+    qtbot.waitUntil(lambda: not dock.busy, timeout=LONG)
+    assert len(dock.state.views) == 2
+    dock.cohort.load(path.with_name("nothing.yaml"))
+    assert "no cohort file" in dock.cohort.message.text()

@@ -17,6 +17,7 @@ from napari_stml.widgets.align_page import AlignPage
 from napari_stml.widgets.analysis_page import AnalysisPage
 from napari_stml.widgets.answers import answers_of
 from napari_stml.widgets.closing import Closing
+from napari_stml.widgets.cohort_page import CohortPage
 from napari_stml.widgets.foot import Foot
 from napari_stml.widgets.head import Head
 from napari_stml.widgets.look import Look
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK, RUNS, ALIGN = "Look", "Runs", "Align"
+LOOK, RUNS, ALIGN, COHORT = "Look", "Runs", "Align", "Cohort"
 TABS = {
     "prepare": ("Prepare", "Quality control, normalising, cell types, clusters, markers"),
     "slide": ("Slide", "Tissue, tiles, features, attention"),
@@ -73,6 +74,9 @@ class StmlDock(QWidget):
         self.align = AlignPage(self.state)
         self.pages[ALIGN] = self.align
         self._help[ALIGN] = "Move the spots onto the tissue"
+        self.cohort = CohortPage()
+        self.pages[COHORT] = self.cohort
+        self._help[COHORT] = "The sections of a study"
         self.rail = Rail(self._help)
         self.stack = QStackedWidget()
         for page in self.pages.values():
@@ -139,6 +143,7 @@ class StmlDock(QWidget):
         self.head.scale_given.connect(self._take_scale)
         self.head.section_chosen.connect(self._switch)
         self.head.save_requested.connect(self._choose_target)
+        self.cohort.open_requested.connect(lambda path, choices: self.open(path, **choices))
         self.rail.chosen.connect(self.show_page)
         self.look.serve(self.state)
         self.state.selection_changed.connect(self._selection_changed)
@@ -188,6 +193,7 @@ class StmlDock(QWidget):
         self._offer_scopes()
         self.runs.show_section(section)
         self.align.show_section()
+        self.cohort.note_section(section)
         self.head.show_open([v.section.name for v in self.state.views], self._place_of(section))
 
     def _place_of(self, section: Section) -> int:
