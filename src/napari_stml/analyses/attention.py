@@ -102,8 +102,8 @@ class Attention:
         seen = picture(section)
         weights = params.weights or find_weights(preset_of(params.encoder).name) or ""
         encoder = network_encoder(
-            params.encoder, weights or (RANDOM if params.control else ""), output="default", device=inputs.device,
-            batch=params.batch, seed=inputs.seed,
+            params.encoder, weights or (RANDOM if params.control else ""), output="default",
+            device=inputs.device, batch=params.batch, seed=inputs.seed,
         )  # fmt: skip
         preset = encoder.preset
         try:
@@ -134,8 +134,8 @@ class Attention:
         finally:
             encoder.release()
         assert found is not None
-        notes = [*seen.notes, f"{params.method} of {preset.name} on {len(grid)} tiles; 1 is a "
-                 "patch that counts as much as any other; the map is not about any gene"]  # fmt: skip
+        notes = [*seen.notes, f"{params.method} of {preset.name} on {len(grid)} tiles; 1 is "
+                 "a patch that counts as any other; the map is not about any gene"]  # fmt: skip
         if sinks:
             what = "left empty" if params.sinks else "kept"
             notes.append(f"{sinks} patches of very large norm (sinks) were {what}")
