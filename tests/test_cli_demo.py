@@ -40,7 +40,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
 
 
 def screen(monkeypatch: pytest.MonkeyPatch, *, display: bool, xvfb: bool) -> None:
-    monkeypatch.setattr(demo, "_has_display", lambda: display)
+    monkeypatch.setattr(demo, "has_display", lambda: display)
     monkeypatch.setattr(demo.shutil, "which", lambda _: "/usr/bin/xvfb-run" if xvfb else None)
 
 

@@ -116,3 +116,55 @@ def test_given_up_it_leaves_nothing(folder: Path, tmp_path: Path) -> None:
         next(steps)
         steps.close()  # type: ignore[attr-defined]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["Ärzte section"]
+
+
+def test_points_of_a_store_come_along(tmp_path: Path) -> None:
+    """Transcripts read lazily carry no transformation of their own."""
+    from spatialdata.models import PointsModel, ShapesModel
+
+    points = pd.DataFrame({"x": [1.0, 2.0, 3.0], "y": [4.0, 5.0, 6.0], "gene": ["A", "B", "A"]})
+    circles = ShapesModel.parse(np.array([[1.0, 2.0], [5.0, 6.0]]), geometry=0, radius=1.0)
+    source = tmp_path / "source.zarr"
+    spatialdata.SpatialData(
+        points={"transcripts": PointsModel.parse(points)}, shapes={"spots": circles}
+    ).write(source)
+    with Section.open(source) as section:
+        list(save_section_as(section, tmp_path / "saved.zarr"))
+    again = spatialdata.read_zarr(tmp_path / "saved.zarr").points["transcripts"].compute()
+    assert again["x"].tolist() == [1.0, 2.0, 3.0]
+    assert again["gene"].tolist() == ["A", "B", "A"]
+
+
+def test_runs_of_a_moved_file_come_along(folder: Path, tmp_path: Path) -> None:
+    with Section.open(folder) as section:
+        with_a_run(section)
+    moved = tmp_path / "moved"
+    folder.rename(moved)
+    with Section.open(moved) as again:
+        assert again.run_values() == ("toy-1/height",)
+
+
+def test_runs_of_a_read_only_store_are_found(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_stml.core.errors import CannotSaveError
+    from napari_stml.io.store import Store, overlay
+
+    target = tmp_path / "saved.zarr"
+    with Section.open(folder) as section:
+        list(save_section_as(section, target))
+    whole_open = Store.open
+
+    def refuse(path: Path, **how: bool) -> Store:
+        if path == target:
+            raise CannotSaveError("read-only") from PermissionError(13, "Permission denied")
+        return whole_open(path, **how)
+
+    monkeypatch.setattr(overlay.Store, "open", refuse)
+    monkeypatch.setattr(overlay.os, "access", lambda path, mode: path != target)
+    with Section.open(target) as section:
+        with_a_run(section)
+        assert section.kept.locally
+        assert section.run_values() == ("toy-1/height",)
+    with Section.open(target) as again:
+        assert again.run_values() == ("toy-1/height",)

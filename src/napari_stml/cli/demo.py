@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_stml.cli.display import has_display
 from napari_stml.cli.terminal import Bar, duration, say
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def act(options: argparse.Namespace) -> int:
         say(f"The pictures of the window failed; all else is in {folder}, {took}")
         return code
     say(f"{folder} is complete, {took}")
-    if _has_display() and not options.tour:
+    if has_display() and not options.tour:
         from napari_stml.plugin import open_window
 
         open_window([paths.store])
@@ -73,17 +74,11 @@ def _take_pictures(store: Path, folder: Path) -> int:
     return 0
 
 
-def _has_display() -> bool:
-    if sys.platform != "linux":
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
 def _pictures(options: argparse.Namespace) -> int:
     """Show a window of its own process and photograph it; in a virtual display where need be."""
     again = [sys.executable, "-m", "napari_stml", "demo", "--pictures-only",
              "--folder", str(options.folder), "--seed", str(options.seed)]  # fmt: skip
-    if not _has_display():
+    if not has_display():
         run = shutil.which("xvfb-run")
         if run is None:
             say("No display and no Xvfb here: no window was shown, there are no screenshots.")

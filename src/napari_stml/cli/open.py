@@ -17,6 +17,13 @@ def configure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
 
 
 def act(options: argparse.Namespace) -> None:
+    from napari_stml.cli.display import has_display
+    from napari_stml.core.errors import StmlError
     from napari_stml.plugin import open_window
 
+    if not has_display():
+        raise StmlError(
+            "There is no display to open a window on",
+            do="use xvfb-run, or napari-stml info, figure and report, which need none",
+        )
     open_window(options.paths, **choices(options))

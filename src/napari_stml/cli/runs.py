@@ -67,7 +67,8 @@ def _list(section: Section) -> None:
 
 def _of(section: Section, record: RunRecord) -> bool:
     """Whether a Run of the store is one of this section."""
-    return not record.sections or section.name in record.sections
+    shelf = section.shelf
+    return shelf is not None and bool(shelf.entries(record.id) or not record.parts)
 
 
 def _record(section: Section, run_id: str) -> RunRecord:

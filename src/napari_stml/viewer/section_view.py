@@ -13,6 +13,7 @@ from napari_stml.viewer.highlight import Highlight, fitting
 from napari_stml.viewer.levels import Watch, levels
 from napari_stml.viewer.make_spots import make_spots
 from napari_stml.viewer.paint import split
+from napari_stml.viewer.part_layers import part_layer
 from napari_stml.viewer.prepare import prepared_of
 from napari_stml.viewer.shown import Shown, of_codes, shown_of
 from napari_stml.viewer.slide_layer import mask_layer, slide_layers
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
+    from napari_stml.core.results import Part
     from napari_stml.io.contents import Element
     from napari_stml.io.section import Section
     from napari_stml.io.slides.base import Pixels
@@ -122,6 +124,15 @@ class SectionView:
         """Add a further element; ``data`` is what was read of it off the main thread."""
         draw = points_layer if element.kind == "points" else shapes_layer
         return self._add(draw(element, data, self.frame), element.name)
+
+    def show_part(self, run: str, part: Part) -> Layer:
+        """Add a Run's heat map, mask, tiles or regions, or replace what stands for it."""
+        name = f"{self.section.name} / {run} / {part.name}"
+        for layer in [layer for layer in self._others if layer.name == name]:
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+            self._others.remove(layer)
+        return self._add(part_layer(part, name, self.frame), f"{run} / {part.name}")
 
     def show_mask(self, name: str, coarse: Pixels | None) -> Layer:
         """Add a label mask of the section; ``coarse`` was read off the main thread."""

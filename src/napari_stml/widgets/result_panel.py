@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from napari_stml.widgets.live_panel import LivePanel
 
 PAINTED = ("Labels", "Values")
+LAYERS = ("Heatmap", "Mask", "Tiles", "Regions")
 WORDS = {
     "Methods paragraph": lambda record, section: describe(record),
     "Command line": as_command,
@@ -44,6 +45,7 @@ class ResultPanel(QWidget):
     """One Run of one section."""
 
     show_requested = Signal(str)
+    layer_requested = Signal(str, str)
     picked = Signal(object, object)
     undo_requested = Signal(str)
     repeat_requested = Signal(str)
@@ -66,7 +68,8 @@ class ResultPanel(QWidget):
         self.values.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self.values.addItems([e.name for e in record.parts if e.kind in PAINTED])
+        self._kinds = {e.name: e.kind for e in record.parts if e.kind in (*PAINTED, *LAYERS)}
+        self.values.addItems(list(self._kinds))
         self.values.textActivated.connect(self._show)
         if self.values.count():
             row = QHBoxLayout()
@@ -124,7 +127,10 @@ class ResultPanel(QWidget):
             chart.highlight(names)
 
     def _show(self, name: str) -> None:
-        self.show_requested.emit(f"{self.record.id}/{name}")
+        if self._kinds[name] in LAYERS:
+            self.layer_requested.emit(self.record.id, name)
+        else:
+            self.show_requested.emit(f"{self.record.id}/{name}")
 
     def _part(self, name: str) -> Any:
         assert self.section.shelf is not None

@@ -66,6 +66,7 @@ class RunWishes(QObject):
         self._live = self._live_panel(record)
         panel = ResultPanel(record, view.section, self._live)
         panel.show_requested.connect(self.paint)
+        panel.layer_requested.connect(self.show_layer)
         panel.undo_requested.connect(self.undo)
         panel.repeat_requested.connect(self._repeat)
         panel.picked.connect(self._picked)
@@ -75,6 +76,16 @@ class RunWishes(QObject):
         try:
             self._state.colour_by(name)
         except (StmlError, KeyError) as error:
+            self.said.emit(str(error))
+
+    def show_layer(self, run_id: str, name: str) -> None:
+        """Show a heat map, mask, tiles or regions of a Run as a layer of its own."""
+        view = self._state.current
+        if view is None or view.section.shelf is None:
+            return
+        try:
+            view.show_part(run_id, view.section.shelf.part(run_id, name))
+        except StmlError as error:
             self.said.emit(str(error))
 
     def undo(self, run_id: str) -> None:

@@ -178,10 +178,8 @@ def _alone(staging: Staging, section: str, part: Part, key: str) -> PartEntry:
 def _tiles(part: Tiles, columns: Mapping[str, str]) -> pd.DataFrame:
     import pandas as pd
 
-    frame = pd.DataFrame({"x": part.xy[:, 0], "y": part.xy[:, 1]})
-    for name, column in columns.items():
-        frame[column] = part.values[name]
-    return frame
+    own = {column: part.values[name] for name, column in columns.items()}
+    return pd.DataFrame({"x": part.xy[:, 0], "y": part.xy[:, 1], **own})
 
 
 def _regions(staging: Staging, part: Regions, key: str) -> str:

@@ -78,12 +78,26 @@ def store_for(source: Path | str) -> Kept:
 
 def find_store(source: Path | str) -> Path | None:
     """Where a section's Runs lie, when there are any; nothing is made and nothing locked."""
-    if not is_remote(source) and is_spatialdata(Path(source)):
+    own = None
+    if not is_remote(source) and is_spatialdata(Path(source)) and (Path(source) / ".stml").is_dir():
         own = Path(source)
-        if (own / ".stml").is_dir():
+        if os.access(own, os.W_OK):
             return own
     place = str(source).rstrip("/") if is_remote(source) else str(Path(source).resolve())
-    return next((path for path, known in overlays() if known.place == place), None)
+    known = list(overlays())
+    found = next((path for path, overlay in known if overlay.place == place), None)
+    if found is None and not is_remote(source) and Path(source).exists():
+        found = _moved_here(Path(source), known)
+    return found or own
+
+
+def _moved_here(source: Path, known: list[tuple[Path, Source]]) -> Path | None:
+    """The overlay of a file that lay elsewhere before, known by its content."""
+    gone = [o for o in known if not o[1].remote and o[1].content and not Path(o[1].place).exists()]
+    if not gone:
+        return None
+    content = Source.of(source).content
+    return next((path for path, overlay in gone if overlay.content == content), None)
 
 
 def overlays() -> Iterator[tuple[Path, Source]]:

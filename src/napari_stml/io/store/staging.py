@@ -150,6 +150,9 @@ def _validated(kind: ElementKind, element: Any) -> Any:
     if kind == "shapes":
         element = element.copy(deep=False)  # spatialdata's writer edits attrs for a moment
         return element if "transform" in element.attrs else ShapesModel.parse(element)
-    if kind == "points" and not hasattr(element, "dask"):
+    if kind == "points" and "transform" not in element.attrs:
+        if hasattr(element, "dask"):
+            at = {axis: axis for axis in ("x", "y", "z") if axis in element.columns}
+            return PointsModel.parse(element, coordinates=at)
         return PointsModel.parse(element.reset_index(drop=True))
     return element

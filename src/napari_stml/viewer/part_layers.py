@@ -1,0 +1,102 @@
+"""Parts of a Run that are layers of their own: heat maps, masks, tiles, regions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_stml.core.results import Heatmap, Mask, Regions, Tiles
+from napari_stml.viewer.colours import limits, palette
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+    from napari_stml.core.results import Part
+    from napari_stml.viewer.frame import Frame
+
+LAYERS = (Heatmap, Mask, Tiles, Regions)
+MOST_OUTLINED = 5_000
+"""More tiles are drawn as points: outlines would take the canvas minutes."""
+
+
+def part_layer(part: Part, name: str, frame: Frame) -> Layer:
+    """The layer of one part; raises `TypeError` for parts that colour the observations."""
+    if isinstance(part, Heatmap):
+        return _heatmap(part, name, frame)
+    if isinstance(part, Mask):
+        return _mask(part, name, frame)
+    if isinstance(part, Tiles):
+        return _tiles(part, name, frame)
+    if isinstance(part, Regions):
+        return _regions(part, name, frame)
+    raise TypeError(f"{type(part).__name__} has no layer of its own")
+
+
+def _heatmap(part: Heatmap, name: str, frame: Frame) -> Layer:
+    """Missing pixels are transparent; differences are shown about zero."""
+    from napari.layers import Image
+
+    low, high = limits(part.pixels)
+    diverging = part.scale == "diverging"
+    if diverging:
+        low, high = -max(abs(low), abs(high)), max(abs(low), abs(high))
+    layer = Image(
+        np.asarray(part.pixels, dtype=np.float32), name=name, rgb=False,
+        colormap="RdBu_r" if diverging else "magma", contrast_limits=(low, high), opacity=0.6,
+        **frame.raster(part.affine),
+    )  # fmt: skip
+    layer.colorbar.visible = True
+    return layer
+
+
+def _mask(part: Mask, name: str, frame: Frame) -> Layer:
+    from napari.layers import Labels
+    from napari.utils.colormaps import DirectLabelColormap
+
+    codes = sorted(part.classes) or [int(v) for v in np.unique(part.pixels) if v]
+    colours: dict[int | None, Any] = dict(
+        zip(codes, palette([str(c) for c in codes]), strict=False)
+    )
+    colours[None] = colours[0] = (0.0, 0.0, 0.0, 0.0)
+    return Labels(
+        np.asarray(part.pixels), name=name, opacity=0.4,
+        colormap=DirectLabelColormap(color_dict=colours), **frame.raster(part.affine),
+    )  # fmt: skip
+
+
+def _tiles(part: Tiles, name: str, frame: Frame) -> Layer:
+    from napari.layers import Points, Shapes
+
+    place = frame.vector()
+    yx = np.asarray(part.xy, dtype=np.float64)[:, ::-1]
+    if len(yx) > MOST_OUTLINED:
+        middle = yx + part.side / 2
+        return Points(
+            middle, size=part.side / 3, symbol="square", face_color="#0072b266",
+            border_width=0, name=name, **place,
+        )  # fmt: skip
+    corners = np.array([[0, 0], [0, 1], [1, 1], [1, 0]]) * part.side
+    return Shapes(
+        list(yx[:, None, :] + corners[None]), shape_type="polygon", face_color="#00000000",
+        edge_color="#0072b2", edge_width=max(1.0, part.side / 60), name=name, **place,
+    )  # fmt: skip
+
+
+def _regions(part: Regions, name: str, frame: Frame) -> Layer:
+    """Outer outlines, one colour per class; holes stay in the stored regions."""
+    import shapely
+    from napari.layers import Shapes
+
+    classes = list(dict.fromkeys(part.classes))
+    table = palette(classes)
+    rings, colours = [], []
+    for outline, kind in zip(part.outlines, part.classes, strict=True):
+        for piece in shapely.get_parts(shapely.from_wkb(outline)):
+            rings.append(shapely.get_coordinates(shapely.get_exterior_ring(piece))[:, ::-1])
+            colours.append(table[classes.index(kind)])
+    faces = np.array(colours, dtype=np.float32) * np.array([1, 1, 1, 0.25], dtype=np.float32)
+    return Shapes(
+        rings, shape_type="polygon", face_color=faces, edge_color=np.array(colours),
+        edge_width=3, name=name, **frame.vector(),
+    )  # fmt: skip
