@@ -11,7 +11,7 @@ from sections import MODULE, Toy, ToyLive, ToyParams, write_section
 
 from napari_stml import Section
 from napari_stml.core.errors import StmlError
-from napari_stml.core.results import Table, Values
+from napari_stml.core.results import Labels, Result, Table, Values
 from napari_stml.core.scope import Scope
 from napari_stml.runs import section_run
 from napari_stml.runs.desk import Wish, plan, run_now, spec_of, submit
@@ -171,3 +171,13 @@ def test_live_is_opened_from_the_store(section: Section, workers: Workers) -> No
     np.testing.assert_allclose(part.values[inside], 4 * section.gene("g0")[inside])
     assert np.isnan(part.values[~inside]).all()
     session.close()
+
+
+def test_a_kept_position_names_only_what_occurs() -> None:
+    labels = Labels("c", np.array([3, 0, -1, 3]), ("a", "b", "c", "d"), ("#000000",) * 4)
+    kept = section_run.kept_position(Result({"A": (labels,)}), {"resolution": 0.5, "k": 3})
+    part = kept.part("c")
+    assert isinstance(part, Labels)
+    assert part.categories == ("a", "d")
+    assert part.codes.tolist() == [1, 0, -1, 1]
+    assert kept.notes == ("kept from the live view at resolution 0.5, k 3",)

@@ -79,6 +79,7 @@ class Attention:
     name = "attention"
     title = "Attention"
     tab = "slide"
+    order = 50
     sections = "one"
     context = "inside"
     Params = AttentionParams

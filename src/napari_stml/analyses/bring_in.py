@@ -75,6 +75,7 @@ class BringIn:
     name = "bring-in"
     title = "Bring in"
     tab = "prepare"
+    order = 90
     sections = "one"
     context = "inside"
     Params = BringInParams

@@ -75,6 +75,7 @@ class CellTypes:
     name = "cell-types"
     title = "Cell types"
     tab = "prepare"
+    order = 50
     sections = "one"
     context = "inside"
     Params = CellTypesParams

@@ -93,6 +93,7 @@ class Clusters:
     name = "clusters"
     title = "Clusters and domains"
     tab = "prepare"
+    order = 30
     sections = "one"
     context = "inside"
     Params = ClustersParams

@@ -43,6 +43,7 @@ class Compare:
     name = "compare"
     title = "Compare two results"
     tab = "prepare"
+    order = 70
     sections = "one"
     context = "inside"
     Params = CompareParams

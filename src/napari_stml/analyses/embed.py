@@ -86,6 +86,7 @@ class Embed:
     name = "embed"
     title = "Normalise, PCA and UMAP"
     tab = "prepare"
+    order = 20
     sections = "one"
     context = "inside"
     Params = EmbedParams

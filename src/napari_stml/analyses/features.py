@@ -100,6 +100,7 @@ class Features:
     name = "features"
     title = "Features"
     tab = "slide"
+    order = 30
     sections = "one"
     context = "inside"
     Params = FeaturesParams

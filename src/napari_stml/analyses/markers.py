@@ -91,6 +91,7 @@ class Markers:
     name = "markers"
     title = "Marker genes"
     tab = "prepare"
+    order = 40
     sections = "one"
     context = "inside"
     Params = MarkersParams

@@ -54,6 +54,7 @@ class MorphologyClusters:
     name = "morphology-clusters"
     title = "Groups by look"
     tab = "slide"
+    order = 40
     sections = "one"
     context = "inside"
     Params = MorphologyParams

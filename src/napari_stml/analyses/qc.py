@@ -70,6 +70,7 @@ class Qc:
     name = "qc"
     title = "Quality control"
     tab = "prepare"
+    order = 10
     sections = "one"
     context = "inside"
     Params = QcParams

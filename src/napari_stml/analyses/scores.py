@@ -67,6 +67,7 @@ class Scores:
     name = "scores"
     title = "Gene and gene-set scores"
     tab = "prepare"
+    order = 60
     sections = "one"
     context = "inside"
     Params = ScoresParams

@@ -95,6 +95,7 @@ class TilesAnalysis:
     name = "tiles"
     title = "Tiles"
     tab = "slide"
+    order = 20
     sections = "one"
     context = "inside"
     Params = TileSetup

@@ -65,6 +65,7 @@ class Tissue:
     name = "tissue"
     title = "Tissue"
     tab = "slide"
+    order = 10
     sections = "one"
     context = "inside"
     Params = TissueParams

@@ -56,7 +56,7 @@ def act(options: argparse.Namespace) -> int:
 
     if options.list or options.analysis is None:
         for name, kind in sorted(analyses().items()):
-            say(f"{name:<16}{kind.title}: {_first_line(kind)}")
+            say(f"{name:<20}{kind.title}: {_first_line(kind)}")
         return 0
     kind = named_analysis(options.analysis)
     params = read_params(kind.Params, given(options, kind.Params), options.analysis)

@@ -45,6 +45,7 @@ class HasReadout(Protocol):
 class Analysis(Protocol):
     """One analysis: its names, what it needs and what it computes.
 
+    ``order`` is its place on the page (a small number comes first; 50 where it is not given).
     An analysis with a live part also has ``LiveParams`` and
     ``live(self, result: Result, inputs: Inputs) -> Live``.
     """
@@ -79,7 +80,9 @@ def register(analysis: A) -> A:
 
 
 def registered() -> Mapping[str, type[Any]]:
-    return dict(_REGISTER)
+    """All analyses by name, in the order of their pages."""
+    place = {name: (getattr(kind, "order", 50), name) for name, kind in _REGISTER.items()}
+    return {name: _REGISTER[name] for name in sorted(_REGISTER, key=place.__getitem__)}
 
 
 def finish(steps: Steps) -> Result:

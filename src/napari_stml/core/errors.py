@@ -21,7 +21,8 @@ class StmlError(Exception):
         self.where = str(where)
         self.do = do
         place = f" ({self.where})" if self.where else ""
-        advice = f" {self.do[0].upper()}{self.do[1:].rstrip('.')}." if self.do else ""
+        advice = f" {self.do[0].upper()}{self.do[1:].rstrip('.')}" if self.do else ""
+        advice += "." if advice and not advice.endswith(("?", "!")) else ""
         super().__init__(f"{what.rstrip('.')}{place}.{advice}")
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from napari_stml.core.analysis import problems
 from napari_stml.core.errors import StmlError
 from napari_stml.core.inputs import Inputs
-from napari_stml.core.results import SHARED, Result
+from napari_stml.core.results import SHARED, Labels, Result
 from napari_stml.core.run_record import PartEntry, RunRecord, now, python_version, versions
 from napari_stml.core.scope import Scope
 from napari_stml.io.run_parts.write import Rows, write_parts
@@ -103,7 +103,8 @@ def run(spec: Spec, report: Report) -> Reference:
             result = watch(analysis.run(inputs, params), report)
             if run.live:
                 live = analysis.live(result, inputs)
-                result = live.update(analysis.LiveParams.model_validate(run.live), None)
+                position = analysis.LiveParams.model_validate(run.live)
+                result = kept_position(live.update(position, None), run.live)
         broken = problems(result, inputs)
         if broken:
             raise StmlError("The result breaks the contract", where=run.analysis, do=broken[0])
@@ -142,6 +143,27 @@ def open_inputs(wanted: Mapping[str, Any], spec: SectionSpec) -> Opened:
 def inputs_of(run: RunSpec, opened: list[Opened]) -> Inputs:
     sections = tuple(o.resolved.inputs for o in opened)
     return Inputs(sections, seed=run.seed, threads=run.threads, device=run.device)
+
+
+def kept_position(result: Result, position: Mapping[str, Any]) -> Result:
+    """A live position as a Run of its own: only categories that occur, and a note that says so."""
+    parts = {section: tuple(map(_occurring, own)) for section, own in result.parts.items()}
+    said = ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+                     for name, value in position.items())  # fmt: skip
+    return replace(result, parts=parts, notes=(*result.notes, f"kept from the live view at {said}"))
+
+
+def _occurring(part: Part) -> Part:
+    if not isinstance(part, Labels):
+        return part
+    used = np.unique(part.codes[part.codes >= 0])
+    place = np.full(len(part.categories) + 1, -1, dtype=np.int32)
+    place[used] = np.arange(len(used), dtype=np.int32)
+    colours = tuple(part.colours[i] for i in used) if part.colours else ()
+    return replace(
+        part, codes=place[part.codes], categories=tuple(part.categories[i] for i in used),
+        colours=colours,
+    )  # fmt: skip
 
 
 def watch(steps: Any, report: Report) -> Result:
