@@ -41,7 +41,9 @@ def keep(picture: Path, target: Path) -> None:
     with Image.open(picture) as image:
         size = (WIDTH, round(image.height * WIDTH / image.width))
         small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        small.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+        small.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+            target, optimize=True
+        )
 
 
 if __name__ == "__main__":

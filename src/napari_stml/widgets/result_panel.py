@@ -98,6 +98,8 @@ class ResultPanel(QWidget):
         self.words.hide()
         box = QComboBox()
         box.addItems(["In words ...", *WORDS])
+        box.setMinimumContentsLength(8)
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         box.setToolTip("Shown below and copied to the clipboard")
         box.textActivated.connect(self.tell)
         return box
