@@ -101,6 +101,19 @@ def test_run_prints_id_place_values_and_notes(say: Say, section: Path) -> None:
     assert np.isfinite(values_of(section)["scores-1/score"]).all()
 
 
+def test_an_option_without_effect_is_said(say: Say, section: Path) -> None:
+    code, out, _ = say("run", "clusters", "--help")
+    flat = " ".join(out.split())
+    assert "Only with method k-means or mixture. (default: 8)" in flat
+    usual = ("--dimensions", 4, "--variable-genes", 20, "--no-sweep", "--neighbours", 5)
+    code, out, _ = say("run", "clusters", section, "--clusters", 3, *usual)
+    assert code == 0
+    assert "note: --clusters has no effect here, only with method k-means or mixture" in out
+    code, out, _ = say("runs", section, "--methods", "clusters-1")
+    assert "Resolution: 1" in out
+    assert "Number of clusters" not in out
+
+
 def test_scopes(say: Say, section: Path) -> None:
     genes = ("--genes", "G1", "G2")
     both = ("--filter", "half=left", "--filter", "good")

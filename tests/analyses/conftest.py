@@ -115,6 +115,7 @@ class Done:
 
     analysis: Any
     inputs: Inputs
+    params: Any
     result: Result
     progress: list[Any]
 
@@ -145,7 +146,7 @@ def run() -> Callable[..., Done]:
         assert problems(result, inputs) == []
         fractions = [p.fraction for p in progress]
         assert fractions == sorted(fractions), "progress never goes back"
-        done = Done(analysis, inputs, result, progress)
+        done = Done(analysis, inputs, values, result, progress)
         for chart in done.charts:
             check_chart(chart, result)
         if result.shows:

@@ -52,7 +52,7 @@ def test_it_is_found_and_runs(high_spots: Any, toy: Any, run: Any) -> None:
 
 def test_its_slider_follows(high_spots: Any, toy: Any, run: Any) -> None:
     done = run("high-spots", toy, gene="TG0", percent=20)
-    live = done.analysis.live(done.result, done.inputs)
+    live = done.analysis.live(done.result, done.inputs, done.params)
     numbers = []
     for percent in (5, 20, 60):
         position = high_spots.LiveParams(percent=percent)

@@ -68,7 +68,7 @@ def test_smoothing_by_distance_equals_the_lattice_and_needs_the_scale(toy: Any, 
 @pytest.mark.parametrize("method", ["leiden", "k-means"])
 def test_live_follows_and_keeps_numbers(method: str, toy: Any, run: Any) -> None:
     done = run("clusters", toy, method=method, clusters=4, resolution=1.0, sweep=False)
-    live = done.analysis.live(done.result, done.inputs)
+    live = done.analysis.live(done.result, done.inputs, done.params)
     grid = live.grid()
     assert len(grid) >= 15
     positions = [g.resolution if method == "leiden" else g.clusters for g in grid]

@@ -21,6 +21,7 @@ from napari_stml.core.analysis import (
     Steps,
     Tab,
     finish,
+    live_of,
     problems,
     register,
     registered,
@@ -83,7 +84,7 @@ class Leiden:
             shows="clusters",
         )
 
-    def live(self, result: Result, inputs: Inputs) -> Live:
+    def live(self, result: Result, inputs: Inputs, params: Any) -> Live:
         section = inputs.one
 
         class AtResolution:
@@ -317,7 +318,7 @@ def test_live_updates_are_results_too() -> None:
     inputs = Inputs((section("A", counts=COUNTS, connections=EYE),))
     analysis = SpaCon()
     finished = finish(analysis.run(inputs, analysis.Params()))
-    live: Any = analysis.live(finished, inputs)
+    live: Any = live_of(analysis, finished, inputs, analysis.Params())
     for position in live.grid():
         assert problems(live.update(position, None), inputs) == []
 

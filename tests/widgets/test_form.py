@@ -87,3 +87,22 @@ def test_a_wrong_value_is_said_in_the_form_and_given_to_nobody(form: Form, qtbot
 def test_rare_fields_wait_under_more(form: Form) -> None:
     form.show()
     assert not form.rows["batch"].widget.native.isVisible()
+
+
+class Depending(Params):
+    method: Literal["leiden", "k-means"] = param("leiden", title="Method", help="Which.")
+    k: int = param(7, title="Clusters", help="How many.", ge=1, when={"method": "k-means"})
+    finer: float = param(1.0, title="Finer", help="Fine.", rare=True, when={"method": "leiden"})
+
+
+def test_only_fields_that_apply_are_shown_and_the_others_have_their_default(qtbot: QtBot) -> None:
+    form = Form(Depending, answers)
+    qtbot.addWidget(form)
+    form.show_values(Depending(method="k-means", k=3))
+    assert not form.rows["k"].widget.native.isHidden()
+    assert form.rows["finer"].widget.native.isHidden()
+    form.rows["method"].widget.value = "leiden"
+    assert form.rows["k"].widget.native.isHidden()
+    assert form.values() == Depending()
+    form.rows["method"].widget.value = "k-means"
+    assert form.values() == Depending(method="k-means", k=3), "what was typed is kept"

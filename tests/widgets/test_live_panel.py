@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -106,3 +106,22 @@ def test_keep_hands_over_the_position(panel: tuple[LivePanel, Session], qtbot: Q
     asked = len(panel[1].asked)
     panel[0].move(alpha=0.1)
     assert len(panel[1].asked) == asked
+
+
+class Depending(LiveParams):
+    k: int = param(7, title="K", help="Groups.", ge=2, le=20, when={"method": "k-means"})
+    finer: float = param(1.0, title="Finer", help="Fine.", ge=0, le=2, when={"method": "leiden"})
+    soft: bool = param(False, title="Soft", help="Blend.")
+    by: Literal["row", "column"] = param("row", title="By", help="Which.", when={"soft": True})
+
+
+def test_fields_that_say_nothing_about_this_run_are_not_shown(qtbot: QtBot) -> None:
+    panel = LivePanel(Depending, Depending(k=3, finer=0.5), {"method": "k-means"})
+    qtbot.addWidget(panel)
+    panel.open(Workers(), "module:opener", {})  # type: ignore[arg-type]
+    shown = {name for name, each in panel._sliders.items() if not each.isHidden()}
+    assert shown == {"k", "soft"}
+    assert panel.params() == Depending(k=3), "and stand at their default"
+    panel.move(soft=True, by="column", k=4)
+    assert panel.params() == Depending(k=4, soft=True, by="column")
+    qtbot.waitUntil(lambda: not panel._sliders["by"].isHidden())

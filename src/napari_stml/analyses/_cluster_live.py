@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from napari_stml.analyses._threads import limits
 from napari_stml.core.params import LiveParams, param
-from napari_stml.core.results import Graph, Labels, Matrix, Result, Table
+from napari_stml.core.results import Graph, Labels, Matrix, Result
 from napari_stml.methods.clusters import judging, leiden, mixtures, naming
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from napari_stml.core.inputs import Inputs
     from napari_stml.methods.clusters.mixtures import Kind
 
-FEATURES, LINKS, FIT = "features", "connectivities", "fit"
+FEATURES, LINKS = "features", "connectivities"
 """The parts of a Run that Live starts from."""
+Method = Literal["leiden", "k-means", "mixture"]
 RESOLUTIONS = tuple(round(0.1 * i, 1) for i in range(1, 31))
 NUMBERS = tuple(range(2, 21))
 
@@ -28,26 +29,24 @@ NUMBERS = tuple(range(2, 21))
 class ClusterLiveParams(LiveParams):
     resolution: float = param(
         1.0, title="Resolution", help="Leiden: more gives more and smaller clusters.",
-        ge=0.05, le=5, step=0.05,
+        ge=0.05, le=5, step=0.05, when={"method": "leiden"},
     )  # fmt: skip
     clusters: int = param(
-        8, title="Number of clusters", help="k-means and mixture.", ge=2, le=40, step=1
-    )
+        8, title="Number of clusters", help="k-means and mixture.", ge=2, le=40, step=1,
+        when={"method": ("k-means", "mixture")},
+    )  # fmt: skip
 
 
 class ClusterLive:
     """Partitions of one Run's spots; clusters keep the number and colour they had in the Run."""
 
-    def __init__(self, result: Result, inputs: Inputs) -> None:
+    def __init__(self, result: Result, inputs: Inputs, method: Method) -> None:
         self._section, self._seed = inputs.one.section, inputs.seed
-        fit, base = result.part(FIT), result.part("clusters", self._section)
+        base = result.part("clusters", self._section)
         features = result.part(FEATURES, self._section)
-        if not (isinstance(fit, Table) and isinstance(base, Labels)
-                and isinstance(features, Matrix)):  # fmt: skip
+        if not (isinstance(base, Labels) and isinstance(features, Matrix)):
             raise TypeError("this is no result of the clusters")
-        self._method = dict(zip(fit.columns["quantity"], fit.columns["value"], strict=True))[
-            "method"
-        ]
+        self._method = method
         self._base = np.asarray(base.codes)
         self._rows = np.flatnonzero(self._base >= 0)
         self._points = np.asarray(features.values, dtype=np.float64)[self._rows]

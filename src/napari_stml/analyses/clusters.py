@@ -6,12 +6,18 @@ over touching spots before clustering turns clusters of expression into domains 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_stml.analyses._charts import sizes
-from napari_stml.analyses._cluster_live import FEATURES, FIT, LINKS, ClusterLive, ClusterLiveParams
+from napari_stml.analyses._cluster_live import (
+    FEATURES,
+    LINKS,
+    ClusterLive,
+    ClusterLiveParams,
+    Method,
+)
 from napari_stml.analyses._cluster_sweep import sweep
 from napari_stml.analyses._inside import inside
 from napari_stml.analyses._progress import at, span
@@ -22,7 +28,7 @@ from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import Embedding
 from napari_stml.core.params import param
-from napari_stml.core.results import Result, Table
+from napari_stml.core.results import Result
 from napari_stml.methods.clusters import judging, leiden, mixtures, naming
 from napari_stml.methods.neighbours import nearest, on_tissue
 
@@ -43,16 +49,19 @@ MOST_SWEPT = 20_000
 
 
 class ClustersParams(FromTable):
-    method: Literal["leiden", "k-means", "mixture"] = param(
+    method: Method = param(
         "leiden", title="Method",
         help="Leiden finds the number of clusters from the resolution; k-means and the Gaussian "
         "mixture are told how many.",
     )  # fmt: skip
     resolution: float = param(
         1.0, title="Resolution", help="Leiden: more gives more and smaller clusters.",
-        ge=0.05, le=5, step=0.05,
+        ge=0.05, le=5, step=0.05, when={"method": "leiden"},
     )  # fmt: skip
-    clusters: int = param(8, title="Number of clusters", help="k-means and mixture.", ge=2, le=100)
+    clusters: int = param(
+        8, title="Number of clusters", help="k-means and mixture.", ge=2, le=100,
+        when={"method": ("k-means", "mixture")},
+    )  # fmt: skip
     smooth: int = param(
         1, title="Smooth over neighbours", unit="rounds", ge=0, le=10,
         help="0 compares spots by expression alone; each round averages a spot with those around "
@@ -65,15 +74,17 @@ class ClustersParams(FromTable):
     distance: float = param(
         0.0, title="Neighbours within", unit="um", ge=0, rare=True,
         help="For smoothing. 0 takes the touching spots (six or eight on an array, else the six "
-        "nearest).",
+        "nearest).", when={"smooth": True},
     )  # fmt: skip
     neighbours: int = param(
         15, title="Similar spots", unit="spots", ge=3, le=200, rare=True,
         help="Leiden: spots each spot is linked to by expression, itself counted.",
+        when={"method": "leiden"},
     )  # fmt: skip
     variable_genes: int = param(
         2000, title="Variable genes", unit="genes", ge=2, le=50_000, rare=True,
         help="For principal components: the genes that differ most between spots.",
+        when={"embedding": False},
     )  # fmt: skip
     dimensions: int = param(
         20, title="Principal components", ge=1, le=200, rare=True,
@@ -138,18 +149,18 @@ class Clusters:
                      f"best of {mixtures.STARTS} starts")  # fmt: skip
         codes = naming.by_size(codes)
         names = naming.names(codes)
-        fit = _fit(points, codes, graph, params, inputs.seed)
         charts: list[Any] = [sizes("sizes", "Size of the clusters", "clusters", names, codes)]
         if params.sweep and len(spots) <= MOST_SWEPT:
             charts += yield from sweep(points, graph, params.method, inputs.seed, (75, 99))
-        notes = (*notes, f"{len(names)} clusters, numbered by size")
+        fit = _fit(points, codes, graph, inputs.seed)
+        notes = (*notes, f"{len(names)} clusters, numbered by size; {fit}")
         return Result.of(
-            section.section, spots.labels("clusters", codes, names), *parts, fit, *charts,
+            section.section, spots.labels("clusters", codes, names), *parts, *charts,
             shows="clusters", notes=notes,
         )  # fmt: skip
 
-    def live(self, result: Result, inputs: Inputs) -> Live:
-        return ClusterLive(result, inputs)
+    def live(self, result: Result, inputs: Inputs, params: ClustersParams) -> Live:
+        return ClusterLive(result, inputs, params.method)
 
 
 def _points(
@@ -206,14 +217,8 @@ def _enough(spots: int, params: ClustersParams, where: str) -> None:
 
 def _fit(
     points: NDArray[np.float64], codes: NDArray[np.int32], graph: leiden.Communities | None,
-    params: ClustersParams, seed: int,
-) -> Table:  # fmt: skip
-    """What the partition is and how good it is; Live reads the method from here."""
-    said = {
-        "method": params.method,
-        "clusters": str(codes.max() + 1),
-        "silhouette": f"{judging.silhouette(points, codes, seed):.3f}",
-    }
-    if graph is not None:
-        said["modularity"] = f"{graph.modularity(codes):.3f}"
-    return Table(FIT, {"quantity": tuple(said), "value": tuple(said.values())})
+    seed: int,
+) -> str:  # fmt: skip
+    """How good the partition is, in a number or two."""
+    said = f"silhouette {judging.silhouette(points, codes, seed):.3f}"
+    return said if graph is None else f"{said}, modularity {graph.modularity(codes):.3f}"

@@ -51,7 +51,9 @@ def configure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
 
 
 def act(options: argparse.Namespace) -> int:
+    from napari_stml.core.params import condition_words
     from napari_stml.runs.desk import analyses
+    from napari_stml.runs.options import without_effect
     from napari_stml.runs.parameters import named_analysis, read_params
 
     if options.list or options.analysis is None:
@@ -60,6 +62,8 @@ def act(options: argparse.Namespace) -> int:
         return 0
     kind = named_analysis(options.analysis)
     params = read_params(kind.Params, given(options, kind.Params), options.analysis)
+    for option in without_effect(params, given(options, kind.Params)):
+        say(f"note: {option.flag} has no effect here, only with {condition_words(option.info)}")
     live = None
     if getattr(options, "live", None):
         raw = dict(pair(text, "A live value") for text in options.live)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 
+from napari_stml.core.params import unknown_conditions
 from napari_stml.core.progress import Progress
 from napari_stml.core.results import Graph, Labels, Matrix, Part, Result, Values
 
@@ -47,7 +49,8 @@ class Analysis(Protocol):
 
     ``order`` is its place on the page (a small number comes first; 50 where it is not given).
     An analysis with a live part also has ``LiveParams`` and
-    ``live(self, result: Result, inputs: Inputs) -> Live``.
+    ``live(self, result: Result, inputs: Inputs, params: Params) -> Live``, where ``params`` are
+    those of the finished Run; one that does not look at them may leave them out.
     """
 
     name: ClassVar[str]
@@ -75,6 +78,8 @@ def register(analysis: A) -> A:
     known = _REGISTER.get(name)
     if known is not None and known.__qualname__ != analysis.__qualname__:
         raise ValueError(f"two analyses are named {name!r}: {known} and {analysis}")
+    for problem in unknown_conditions(analysis.Params, getattr(analysis, "LiveParams", None)):
+        raise ValueError(f"{name!r}: {problem}")
     _REGISTER[name] = analysis
     return analysis
 
@@ -83,6 +88,13 @@ def registered() -> Mapping[str, type[Any]]:
     """All analyses by name, in the order of their pages."""
     place = {name: (getattr(kind, "order", 50), name) for name, kind in _REGISTER.items()}
     return {name: _REGISTER[name] for name in sorted(_REGISTER, key=place.__getitem__)}
+
+
+def live_of(analysis: Any, result: Result, inputs: Inputs, params: Params) -> Live:
+    """Open the live part of a finished Run."""
+    takes = len(inspect.signature(analysis.live).parameters)
+    live: Live = analysis.live(*(result, inputs, params)[:takes])
+    return live
 
 
 def finish(steps: Steps) -> Result:

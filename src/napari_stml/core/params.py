@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic.fields import FieldInfo
 
 Source = Literal[
     "column",
@@ -57,6 +62,7 @@ def param(
     rare: bool = False,
     step: float | None = None,
     log: bool = False,
+    when: Mapping[str, Any] | None = None,
     **bounds: Any,
 ) -> Any:
     """Declare one parameter.
@@ -73,10 +79,18 @@ def param(
         Goes under "More".
     step, log
         Of the slider.
+    when
+        The fields on which this one depends, each with the value, or the values, at which it
+        applies: ``{"method": ("k-means", "mixture")}``; True and False stand for filled and
+        empty. Where it does not apply, form and live panel hide it and the default is taken.
+        A live field may name fields of the Run's ``Params`` too. Needs a default.
     bounds
         pydantic's ``ge``, ``gt``, ``le``, ``lt``, ``min_length``, ``max_length``, ``pattern``.
     """
-    hints = {"unit": unit, "source": source, "rare": rare, "step": step, "log": log}
+    hints: dict[str, Any] = {
+        "unit": unit, "source": source, "rare": rare, "step": step, "log": log,
+        "when": {name: _listed(values) for name, values in (when or {}).items()} or None,
+    }  # fmt: skip
     return Field(
         default,
         title=title,
@@ -84,3 +98,68 @@ def param(
         json_schema_extra={"stml": {k: v for k, v in hints.items() if v not in (None, "", False)}},
         **bounds,
     )
+
+
+def hints(info: FieldInfo) -> dict[str, Any]:
+    """What `param` noted beside pydantic's own words."""
+    extra = info.json_schema_extra
+    found = extra.get("stml", {}) if isinstance(extra, dict) else {}
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def applies(info: FieldInfo, values: Mapping[str, Any]) -> bool:
+    """Whether a field has a meaning beside these values of the others."""
+    conditions: Mapping[str, list[Any]] = hints(info).get("when", {})
+    return all(
+        any(_holds(condition, values[name]) for condition in allowed)
+        for name, allowed in conditions.items()
+        if name in values
+    )
+
+
+def applying(params: Params, beside: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The values that have a meaning, as plain JSON; ``beside`` are the Run's for a live model."""
+    own = params.model_dump(mode="json")
+    values = {**(beside or {}), **own}
+    fields = type(params).model_fields
+    return {name: value for name, value in own.items() if applies(fields[name], values)}
+
+
+def condition_words(info: FieldInfo) -> str:
+    """When a field applies, for help texts: "method k-means or mixture"; "" when always."""
+    conditions: Mapping[str, list[Any]] = hints(info).get("when", {})
+    return ", ".join(
+        f"{name} {' or '.join(map(_said, allowed))}" for name, allowed in conditions.items()
+    )
+
+
+def unknown_conditions(params: type[Params], live: type[LiveParams] | None = None) -> list[str]:
+    """What is wrong with the ``when`` of these models: unknown fields, missing defaults."""
+    own = set(params.model_fields)
+    models = [(params, own)]
+    if live is not None:
+        models.append((live, own | set(live.model_fields)))
+    found: list[str] = []
+    for model, known in models:
+        for name, info in model.model_fields.items():
+            named = hints(info).get("when", {})
+            found += [f"{name!r} depends on {n!r}, no field" for n in named if n not in known]
+            if named and info.is_required():
+                found.append(f"{name!r} depends on others, so it needs a default")
+    return found
+
+
+def _listed(values: Any) -> list[Any]:
+    return list(values) if isinstance(values, (tuple, list)) else [values]
+
+
+def _holds(condition: Any, value: Any) -> bool:
+    if isinstance(condition, bool):
+        return bool(value) is condition
+    return bool(value == condition)
+
+
+def _said(condition: Any) -> str:
+    if isinstance(condition, bool):
+        return "given" if condition else "empty"
+    return str(condition)

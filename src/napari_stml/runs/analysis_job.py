@@ -8,7 +8,7 @@ import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_stml.core.analysis import registered
+from napari_stml.core.analysis import live_of, registered
 from napari_stml.core.errors import StmlError
 from napari_stml.runs import parcels
 from napari_stml.runs.live_desk import OpenedLive
@@ -57,7 +57,12 @@ def run_analysis(spec: Spec, report: Report) -> str:
 
 
 def open_live(spec: Spec) -> OpenedLive:
-    """Open the live update of a finished Run: ``analysis``, ``modules``, ``result``, ``inputs``."""
+    """Open the live update of a finished Run.
+
+    The spec names ``analysis``, ``modules``, ``params`` (none: the defaults), and the parcels
+    ``result`` and ``inputs``.
+    """
     analysis = find_analysis(spec["analysis"], tuple(spec.get("modules", ())))
-    live = analysis.live(parcels.read(spec["result"]), parcels.read(spec["inputs"]))
+    params = analysis.Params.model_validate(spec.get("params", {}))
+    live = live_of(analysis, parcels.read(spec["result"]), parcels.read(spec["inputs"]), params)
     return OpenedLive(live, analysis.LiveParams)

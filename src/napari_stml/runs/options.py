@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 from pydantic_core import PydanticUndefined
 
 from napari_stml.core.errors import StmlError
+from napari_stml.core.params import applying, condition_words, hints
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from pydantic.fields import FieldInfo
 
@@ -51,9 +52,7 @@ class Option:
 
     @property
     def hints(self) -> dict[str, Any]:
-        extra = self.info.json_schema_extra
-        found = extra.get("stml", {}) if isinstance(extra, dict) else {}
-        return dict(found) if isinstance(found, dict) else {}
+        return hints(self.info)
 
     @property
     def required(self) -> bool:
@@ -61,9 +60,11 @@ class Option:
 
     @property
     def help(self) -> str:
-        """Title, help, unit, and the default as it would be typed."""
+        """Title, help, unit, when it applies, and the default as it would be typed."""
         unit = f" [{self.hints['unit']}]" if self.hints.get("unit") else ""
         text = f"{self.info.title or self.field}{unit}. {self.info.description or ''}"
+        if only := condition_words(self.info):
+            text = f"{text} Only with {only}."
         default = self.info.default
         if default is PydanticUndefined or default in ("", (), None):
             return text
@@ -122,6 +123,13 @@ def changed_words(params: Params) -> list[str]:
         if option.required or value != option.info.default:
             words += option.words(value)
     return words
+
+
+def without_effect(params: Params, given: Container[str]) -> list[Option]:
+    """Options that were given although they do not apply beside the others."""
+    telling = applying(params)
+    kind = type(params)
+    return [o for o in options_of(kind) if o.field in given and o.field not in telling]
 
 
 def _option(name: str, info: FieldInfo) -> Option:

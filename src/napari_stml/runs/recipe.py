@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from napari_stml.core.errors import StmlError
+from napari_stml.core.params import hints
 from napari_stml.runs.parameters import (
     did_you_mean,
     load_modules,
@@ -174,9 +175,7 @@ class Recipe(_Strict):
     def _placed(self, model: type[Params], raw: dict[str, Any]) -> dict[str, Any]:
         placed = dict(raw)
         for name, info in model.model_fields.items():
-            extra = info.json_schema_extra
-            hint = extra.get("stml") if isinstance(extra, dict) else None
-            is_file = isinstance(hint, dict) and hint.get("source") in {"file", "folder"}
+            is_file = hints(info).get("source") in {"file", "folder"}
             if is_file and isinstance(placed.get(name), str) and placed[name]:
                 placed[name] = str((Path(self.folder) / Path(placed[name]).expanduser()).resolve())
         return placed

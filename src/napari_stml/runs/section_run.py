@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from napari_stml.core.analysis import problems
+from napari_stml.core.analysis import live_of, problems
 from napari_stml.core.errors import StmlError
 from napari_stml.core.inputs import Inputs
+from napari_stml.core.params import applying
 from napari_stml.core.results import SHARED, Labels, Result
 from napari_stml.core.run_record import PartEntry, RunRecord, now, python_version, versions
 from napari_stml.core.scope import Scope
@@ -102,9 +103,10 @@ def run(spec: Spec, report: Report) -> Reference:
         with threads(run.threads):
             result = watch(analysis.run(inputs, params), report)
             if run.live:
-                live = analysis.live(result, inputs)
+                live = live_of(analysis, result, inputs, params)
                 position = analysis.LiveParams.model_validate(run.live)
-                result = kept_position(live.update(position, None), run.live)
+                said = applying(position, params.model_dump(mode="json"))
+                result = kept_position(live.update(position, None), said)
         broken = problems(result, inputs)
         if broken:
             raise StmlError("The result breaks the contract", where=run.analysis, do=broken[0])
@@ -190,7 +192,7 @@ def open_live(spec: Spec) -> OpenedLive:
         for entry in shelf.records[run.run_id].parts:
             part = shelf.part(run.run_id, entry.name)
             parts[entry.section] = (*parts.get(entry.section, ()), part)
-    live = analysis.live(Result(parts), inputs_of(run, opened))
+    live = live_of(analysis, Result(parts), inputs_of(run, opened), params)
     for each in opened:
         each.section.close()
     return OpenedLive(live, analysis.LiveParams)

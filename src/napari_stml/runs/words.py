@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_stml.core.errors import StmlError
 from napari_stml.core.geometry import ScaleSource
+from napari_stml.core.params import applies, applying
 from napari_stml.runs.desk import analyses
 from napari_stml.runs.options import changed_words, options_of
 
@@ -36,7 +37,10 @@ def describe(record: RunRecord) -> str:
     if kind is not None:
         said += _values(kind, record)
     if record.live:
-        values = ", ".join(f"{k.replace('_', ' ')} {_word(v)}" for k, v in record.live.items())
+        live = record.live
+        if kind is not None:
+            live = applying(kind.LiveParams.model_validate(record.live), record.params)
+        values = ", ".join(f"{k.replace('_', ' ')} {_word(v)}" for k, v in live.items())
         said.append(f"The kept position of the live view was {values}.")
     if record.parents:
         said.append(f"It used the values of {_and(record.parents)}.")
@@ -177,6 +181,8 @@ def _values(kind: Any, record: RunRecord) -> list[str]:
     said, rare = [], []
     for option in options_of(kind.Params):
         value = record.params.get(option.field)
+        if not applies(option.info, record.params):
+            continue
         if value in ("", None, [], ()):
             continue
         unit = f" {option.hints['unit']}" if option.hints.get("unit") else ""

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_stml.core.params import applies
 from napari_stml.widgets.form_rows import TALL, Field, row
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Form(QWidget):
         self.model = model
         fields = [Field.of(name, info) for name, info in model.model_fields.items()]
         self.rows = {field.name: row(field, answers) for field in fields}
+        self._labels: dict[str, QLabel] = {}
+        self._always = {f.name for f in fields if not f.hint.get("when")}
         usual, rare = (
             self._part([f.name for f in fields if bool(f.hint.get("rare")) is kind])
             for kind in (False, True)
@@ -62,10 +65,14 @@ class Form(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         for part in (usual, more, rare, self.error):
             layout.addWidget(part)
+        self._show_applying()
 
     def values(self) -> Params | None:
-        """The parameters as they stand; None, with the reason shown, when they do not hold."""
-        given = {name: each.read() for name, each in self.rows.items()}
+        """The parameters as they stand; None, with the reason shown, when they do not hold.
+
+        Fields that do not apply beside the others are hidden and have their default.
+        """
+        given = self._given()
         try:
             params = self.model.model_validate(given)
         except ValidationError as error:
@@ -79,6 +86,17 @@ class Form(QWidget):
         for name, each in self.rows.items():
             each.write(getattr(params, name))
 
+    def _given(self) -> dict[str, Any]:
+        typed = {name: each.read() for name, each in self.rows.items()}
+        fields = self.model.model_fields
+        return {name: typed[name] for name in typed if applies(fields[name], typed)}
+
+    def _show_applying(self) -> None:
+        given = self._given()
+        for name in self.rows.keys() - self._always:
+            self.rows[name].widget.native.setVisible(name in given)
+            self._labels[name].setVisible(name in given)
+
     def _part(self, names: list[str]) -> QWidget:
         """Rows under each other; fields of several lines take the whole width."""
         part = QWidget()
@@ -90,6 +108,7 @@ class Form(QWidget):
             label = QLabel(widget.label)
             label.setToolTip(widget.tooltip)
             label.setWordWrap(True)
+            self._labels[name] = label
             widget.native.setMinimumWidth(90)
             widget.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             if isinstance(widget, TALL):
@@ -103,6 +122,7 @@ class Form(QWidget):
         return part
 
     def _edited(self) -> None:
+        self._show_applying()
         self.values()
         self.changed.emit()
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 from magicgui import widgets as mg
 from magicgui.types import FileDialogMode
 
+from napari_stml.core.params import hints
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -63,13 +65,6 @@ class Field:
             "label": f"{self.info.title or self.name}{unit}",
             "tooltip": self.info.description or "",
         }
-
-
-def hints(info: FieldInfo) -> dict[str, Any]:
-    """What `core.params.param` noted for the form."""
-    extra = info.json_schema_extra
-    found = extra.get("stml", {}) if isinstance(extra, dict) else {}
-    return dict(found) if isinstance(found, dict) else {}
 
 
 def row(field: Field, answers: Answers) -> Row:

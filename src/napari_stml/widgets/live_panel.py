@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFormLayout, QLabel, QPushButton, QWidget
 from superqt.utils import qthrottled
 
-from napari_stml.widgets.form_rows import Field, bounds
+from napari_stml.core.params import applies
+from napari_stml.widgets.form_rows import Field
+from napari_stml.widgets.live_fields import live_field
 
 if TYPE_CHECKING:
-    from napari_stml.core.params import LiveParams
+    from collections.abc import Mapping, Sequence
+
+    from napari_stml.core.params import LiveParams, Source
     from napari_stml.core.results import Result
     from napari_stml.runs.answers import LiveAnswer
     from napari_stml.runs.workers import Workers
-
-STEPS = 200
+    from napari_stml.widgets.form_rows import Answers
+    from napari_stml.widgets.live_fields import Picker, Slider
 
 
 class LivePanel(QWidget):
-    """Sliders for a Run's ``LiveParams``.
+    """Sliders and pickers for a Run's ``LiveParams``.
 
     ``moved`` carries results to be painted, on the main thread; ``keep_requested`` the position
     that is to become a Run.
+
+    Parameters
+    ----------
+    model, start
+        The fields and where they stand.
+    of
+        The parameters of the Run; fields that have no meaning beside them are not shown.
+    answers
+        What a field may name in the section.
     """
 
     moved = Signal(object)
@@ -33,18 +45,29 @@ class LivePanel(QWidget):
     _answered = Signal(object)
     _broke = Signal(object)
 
-    def __init__(self, model: type[LiveParams], start: LiveParams) -> None:
+    def __init__(
+        self,
+        model: type[LiveParams],
+        start: LiveParams,
+        of: Mapping[str, Any] | None = None,
+        answers: Answers | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
+        self._of = dict(of or {})
         self._session: Any = None
-        self._sliders: dict[str, _Slider] = {}
+        self._sliders: dict[str, Slider | Picker] = {}
+        self._labels: dict[str, QLabel] = {}
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         for name, info in model.model_fields.items():
-            slider = _Slider(Field.of(name, info), getattr(start, name))
+            slider = live_field(Field.of(name, info), getattr(start, name), answers or _nothing)
             slider.moved.connect(self._moved)
             self._sliders[name] = slider
-            layout.addRow(slider.title, slider)
+            label = QLabel(slider.title)
+            label.setToolTip(info.description or "")
+            self._labels[name] = label
+            layout.addRow(label, slider)
         self.readout = QLabel()
         self.readout.setWordWrap(True)
         self.keep = QPushButton("Keep this position")
@@ -52,6 +75,7 @@ class LivePanel(QWidget):
         self.keep.clicked.connect(lambda: self.keep_requested.emit(self.params()))
         layout.addRow(self.readout)
         layout.addRow(self.keep)
+        self._show_applying()
         self._answered.connect(self._show)
         self._broke.connect(lambda error: self.failed.emit(str(error)))
 
@@ -62,7 +86,8 @@ class LivePanel(QWidget):
         )
 
     def params(self) -> LiveParams:
-        return self.model.model_validate({n: s.value for n, s in self._sliders.items()})
+        """The position; what does not apply has its default, so that equal ones are equal."""
+        return self.model.model_validate(self._given())
 
     def move(self, **values: Any) -> None:
         """Set sliders from code, as a drag does."""
@@ -75,8 +100,20 @@ class LivePanel(QWidget):
             self._session.close()
             self._session = None
 
+    def _given(self) -> dict[str, Any]:
+        values = {name: slider.value for name, slider in self._sliders.items()}
+        fields = self.model.model_fields
+        return {n: v for n, v in values.items() if applies(fields[n], {**self._of, **values})}
+
+    def _show_applying(self) -> None:
+        given = self._given()
+        for name, slider in self._sliders.items():
+            slider.setVisible(name in given)
+            self._labels[name].setVisible(name in given)
+
     @qthrottled(timeout=25)  # type: ignore[untyped-decorator]
     def _moved(self) -> None:
+        self._show_applying()
         self._send()
 
     def _send(self) -> None:
@@ -95,60 +132,5 @@ class LivePanel(QWidget):
         self.moved.emit(result)
 
 
-class _Slider(QWidget):
-    """A number of a live model: whole or not, linear or logarithmic."""
-
-    moved = Signal()
-
-    def __init__(self, field: Field, start: Any) -> None:
-        super().__init__()
-        low, high = bounds(field.info)
-        self._low = float(low if low is not None else 0.0)
-        self._high = float(high if high is not None else max(1.0, 2 * float(start)))
-        self._whole = field.kind is int
-        self._log = bool(field.hint.get("log")) and self._low > 0
-        self.title = str(field.look["label"])
-        self._line = QSlider(Qt.Orientation.Horizontal)
-        step = field.hint.get("step")
-        span = self._high - self._low
-        self._steps = round(span / step) if step and not self._log else STEPS
-        self._line.setRange(0, int(span) if self._whole else self._steps)
-        self._line.setToolTip(str(field.look["tooltip"]))
-        self._text = QLabel()
-        self._text.setFixedWidth(40)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._line, 1)
-        layout.addWidget(self._text)
-        self.value = start
-        self._line.valueChanged.connect(self._changed)
-
-    @property
-    def value(self) -> Any:
-        if self._whole:
-            return round(self._low) + self._line.value()
-        part = self._line.value() / self._steps
-        if self._log:
-            return float(self._low * (self._high / self._low) ** part)
-        return round(self._low + part * (self._high - self._low), 6)
-
-    @value.setter
-    def value(self, value: Any) -> None:
-        if self._whole:
-            place = round(value - self._low)
-        elif self._log:
-            place = round(
-                self._steps * math.log(value / self._low) / math.log(self._high / self._low)
-            )
-        else:
-            place = round(self._steps * (value - self._low) / (self._high - self._low))
-        self._line.setValue(place)
-        self._say()
-
-    def _changed(self) -> None:
-        self._say()
-        self.moved.emit()
-
-    def _say(self) -> None:
-        value = self.value
-        self._text.setText(str(value) if self._whole else f"{value:.3g}")
+def _nothing(_source: Source) -> Sequence[str]:
+    return ()

@@ -14,6 +14,7 @@ from napari_stml.runs.desk import Wish, analyses, spec_of
 from napari_stml.runs.section_run import LIVE
 from napari_stml.viewer.parts import named_by, paint_part
 from napari_stml.viewer.selection import Selection
+from napari_stml.widgets.answers import answers_of
 from napari_stml.widgets.live_panel import LivePanel
 from napari_stml.widgets.result_panel import ResultPanel
 
@@ -124,11 +125,14 @@ class RunWishes(QObject):
         kind = analyses().get(record.analysis)
         model = getattr(kind, "LiveParams", None)
         planned = self._plan_of(record)
-        if kind is None or model is None or planned is None:
+        view = self._state.current
+        if kind is None or model is None or planned is None or view is None:
             return None
         known = {**record.params, **record.live}
         start = {name: known[name] for name in model.model_fields if name in known}
-        panel = LivePanel(model, model.model_validate(start))
+        panel = LivePanel(
+            model, model.model_validate(start), record.params, answers_of(view.section)
+        )
         panel.moved.connect(self._paint_live)
         panel.failed.connect(self.said)
         panel.keep_requested.connect(partial(self._keep, record))

@@ -1,0 +1,109 @@
+"""The fields of a live panel: sliders for numbers, pickers for everything else."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QWidget
+
+from napari_stml.widgets.form_rows import Field, bounds, row
+
+if TYPE_CHECKING:
+    from napari_stml.widgets.form_rows import Answers
+
+STEPS = 200
+
+
+def live_field(field: Field, start: Any, answers: Answers) -> Slider | Picker:
+    """A slider for a number, else the row that the form has for it."""
+    number = field.kind in {int, float} and not field.optional and field.source is None
+    return Slider(field, start) if number else Picker(field, start, answers)
+
+
+class Picker(QWidget):
+    """A choice, a switch or a name of the section."""
+
+    moved = Signal()
+
+    def __init__(self, field: Field, start: Any, answers: Answers) -> None:
+        super().__init__()
+        self.title = str(field.look["label"])
+        self._row = row(field, answers)
+        self._row.write(start)
+        native = self._row.widget.native
+        native.setMinimumWidth(90)
+        native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        native.setToolTip(str(field.look["tooltip"]))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(native)
+        self._row.widget.changed.connect(lambda: self.moved.emit())
+
+    @property
+    def value(self) -> Any:
+        return self._row.read()
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self._row.write(value)
+
+
+class Slider(QWidget):
+    """A number of a live model: whole or not, linear or logarithmic."""
+
+    moved = Signal()
+
+    def __init__(self, field: Field, start: Any) -> None:
+        super().__init__()
+        low, high = bounds(field.info)
+        self._low = float(low if low is not None else 0.0)
+        self._high = float(high if high is not None else max(1.0, 2 * float(start)))
+        self._whole = field.kind is int
+        self._log = bool(field.hint.get("log")) and self._low > 0
+        self.title = str(field.look["label"])
+        self._line = QSlider(Qt.Orientation.Horizontal)
+        step = field.hint.get("step")
+        span = self._high - self._low
+        self._steps = round(span / step) if step and not self._log else STEPS
+        self._line.setRange(0, int(span) if self._whole else self._steps)
+        self._line.setToolTip(str(field.look["tooltip"]))
+        self._text = QLabel()
+        self._text.setFixedWidth(40)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._line, 1)
+        layout.addWidget(self._text)
+        self.value = start
+        self._line.valueChanged.connect(self._changed)
+
+    @property
+    def value(self) -> Any:
+        if self._whole:
+            return round(self._low) + self._line.value()
+        part = self._line.value() / self._steps
+        if self._log:
+            return float(self._low * (self._high / self._low) ** part)
+        return round(self._low + part * (self._high - self._low), 6)
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        if self._whole:
+            place = round(value - self._low)
+        elif self._log:
+            place = round(
+                self._steps * math.log(value / self._low) / math.log(self._high / self._low)
+            )
+        else:
+            place = round(self._steps * (value - self._low) / (self._high - self._low))
+        self._line.setValue(place)
+        self._say()
+
+    def _changed(self) -> None:
+        self._say()
+        self.moved.emit()
+
+    def _say(self) -> None:
+        value = self.value
+        self._text.setText(str(value) if self._whole else f"{value:.3g}")
