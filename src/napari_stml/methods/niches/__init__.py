@@ -1,0 +1,1 @@
+"""Who lives next to whom: neighbourhoods, their composition, contacts and networks of niches."""
