@@ -95,14 +95,27 @@ def relevance_rows(
 ) -> Tensor:
     """The gradient-weighted relevance row of each image for ``target`` of the model's output.
 
-    ``target`` turns the output into one number per image. Fused kernels are put aside for this
-    pass, for the weights must be part of the graph.
+    ``target`` turns the output into one number per image.
+    """
+    layers, gradients, _ = weights_and_gradients(model, images, target)
+    return relevance_row(layers, gradients, start)
+
+
+def weights_and_gradients(
+    model: nn.Module, images: Tensor, target: Target, run: Target | None = None
+) -> tuple[list[Tensor], list[Tensor], Tensor]:
+    """Weights (batch, heads, tokens, tokens) by layer, their gradients, and what ``run`` gave.
+
+    One pass forward and one back, which begins at the first layer's weights and needs no gradient
+    of pixels or parameters. Fused kernels are put aside, for the weights must be part of the
+    graph. ``run`` is what is called with the images (the model itself).
     """
     modules: list[Any] = attention_modules(model)
     layers: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        output.retain_grad()
+        if not output.requires_grad:
+            output.requires_grad_()
         layers.append(output)
 
     fused = [m.fused_attn for m in modules]
@@ -111,13 +124,11 @@ def relevance_rows(
     try:
         for module in modules:
             module.fused_attn = False
+        for p in model.parameters():
+            p.requires_grad_(False)
         with torch.enable_grad():
-            pixels = images.detach().clone().requires_grad_()
-            for p in model.parameters():
-                p.requires_grad_(False)
-            target(model(pixels)).sum().backward()  # type: ignore[no-untyped-call]
-        gradients = [g for a in layers if (g := a.grad) is not None]
-        return relevance_row([a.detach() for a in layers], gradients, start)
+            output = (run or model)(images)
+            gradients = torch.autograd.grad(target(output).sum(), layers)
     finally:
         for each in hooks:
             each.remove()
@@ -125,11 +136,12 @@ def relevance_rows(
             module.fused_attn = was
         for p, was in zip(model.parameters(), needed, strict=True):
             p.requires_grad_(was)
+    return [a.detach() for a in layers], list(gradients), output.detach()
 
 
 @torch.inference_mode()
 def occlusion(
-    model: nn.Module, image: Tensor, target: Target, grid: tuple[int, int], *, fill: Tensor,
+    model: Target, image: Tensor, target: Target, grid: tuple[int, int], *, fill: Tensor,
     batch: int = 32,
 ) -> Tensor:  # fmt: skip
     """How much ``target`` falls when each cell of the grid is covered: (rows, columns).

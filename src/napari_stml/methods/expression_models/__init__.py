@@ -1,0 +1,1 @@
+"""Expression from morphology: targets, splits, training, scores; whatever the model."""
