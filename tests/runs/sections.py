@@ -51,6 +51,7 @@ class ToyParams(Params):
     factor: float = param(2.0, title="Factor", help="Times.", gt=0)
     column: str = param("domain", title="Column", help="Groups.", source="category")
     fail: bool = param(False, title="Fail", help="On purpose.")
+    bare: bool = param(False, title="Bare", help="Leave no value per observation.")
 
 
 class ToyLive(LiveParams):
@@ -81,9 +82,10 @@ class Toy:
             yield Progress(i, len(inputs.sections), section.section)
             if params.fail:
                 raise StmlError("It fails on purpose", do="untick Fail")
-            parts[section.section] = self.parts(section, params.factor)
+            if not params.bare:
+                parts[section.section] = self.parts(section, params.factor)
         parts[""] = (Table("sizes", {"section": tuple(parts), "n": np.arange(len(parts))}),)
-        return Result(parts, shows="scaled", notes=("a note",))
+        return Result(parts, shows="" if params.bare else "scaled", notes=("a note",))
 
     def parts(self, section: Any, factor: float) -> tuple[Any, ...]:
         values = section["counts"].values.toarray()[:, 0] * factor

@@ -13,6 +13,7 @@ from napari_stml import Section
 from napari_stml.core.errors import StmlError
 from napari_stml.core.results import Labels, Result, Table, Values
 from napari_stml.core.scope import Scope
+from napari_stml.io.save_section import save_section_as
 from napari_stml.runs import section_run
 from napari_stml.runs.desk import Wish, plan, run_now, spec_of, submit
 from napari_stml.runs.inputs import resolve_section, signature
@@ -64,6 +65,25 @@ def test_outside_the_scope_nothing_is_known_and_the_scope_is_remembered(section:
     missing = section.values("toy-sections-1/scaled").isna().to_numpy()
     assert missing.tolist() == [bool(i % 2) for i in range(40)]
     assert scope_again(section, "toy-sections-1") == SOME
+
+
+def test_a_run_without_values_remembers_the_hand_picked_scope_too(
+    section: Section, tmp_path: Path
+) -> None:
+    [record] = run_now(wish(section, scopes=(SOME,), bare=True))
+    assert scope_again(section, record.id) == SOME
+    all_of_them = Scope("selection", tuple(f"s{i}" for i in range(40)), title="40 selected spots")
+    [other] = run_now(wish(section, scopes=(all_of_them,), bare=True))
+    assert scope_again(section, other.id) == all_of_them
+    target = tmp_path / "saved.zarr"
+    assert list(save_section_as(section, target))
+    with Section.open(target) as saved:
+        assert scope_again(saved, record.id) == SOME
+        saved.kept.store.undo(record.id)
+        saved.kept.store.redo(record.id)
+        saved.forget_runs()
+        assert scope_again(saved, record.id) == SOME
+    assert run_now(wish(section, bare=True))[0].members == {}
 
 
 def test_a_failed_run_leaves_nothing(section: Section) -> None:

@@ -12,9 +12,11 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from napari_stml import Section
+from napari_stml.core.errors import StmlError
 from napari_stml.plugin import show_dock
 from napari_stml.runs.desk import Wish
 from napari_stml.runs.settings import WorkerSettings
+from napari_stml.viewer.selection import Selection
 from napari_stml.widgets.align_page import AlignPage
 from napari_stml.widgets.analysis_page import AnalysisPage
 from napari_stml.widgets.dock import ALIGN, LOOK, RUNS, StmlDock
@@ -75,10 +77,14 @@ def run(dock: StmlDock, qtbot: QtBot, analysis: str, **values: Any) -> str:
     assert page.form is not None
     for name, value in values.items():
         page.form.rows[name].write(value)
-    with qtbot.waitSignal(dock.control.published, timeout=LONG) as ended:
-        page.button.click()
-    assert ended.args is not None
-    return str(ended.args[0].spec.run_id)
+    ended: list[Any] = []
+    dock.control.published.connect(lambda planned, _records: ended.append(planned.spec.run_id))
+    dock.control.failed.connect(lambda _planned, words: ended.append(StmlError(words)))
+    page.button.click()
+    qtbot.waitUntil(lambda: bool(ended), timeout=LONG)
+    if isinstance(ended[0], StmlError):
+        raise ended[0]
+    return str(ended[0])
 
 
 def test_a_file_is_opened_described_and_coloured(dock: StmlDock, qtbot: QtBot, path: Path) -> None:
@@ -156,6 +162,29 @@ def test_a_rule_selects_and_the_selection_becomes_a_scope(
     assert any("30" in text for text in offered)
     dock.scope.box.setCurrentIndex(1)
     assert len(dock.scope.freeze().members or ()) == 30
+
+
+def test_a_run_on_hand_picked_spots_is_repeated_on_the_same(
+    dock: StmlDock, qtbot: QtBot, path: Path
+) -> None:
+    open_in(dock, qtbot, path)
+    names = tuple(f"s{i}" for i in range(7, 33))
+    dock.state.select(Selection(names, "26 selected spots"))
+    dock.scope.box.setCurrentText("26 selected spots")
+    first = run(dock, qtbot, "qc")
+    dock.state.select(None)
+    assert dock.scope.box.currentText() == "whole section"
+    panel = dock.runs.panel
+    assert panel is not None
+    panel.repeat_requested.emit(first)
+    assert dock.scope.box.currentText() == f"as in {first}: 26 selected spots"
+    assert dock.scope.freeze().members == names
+    page = dock.stack.currentWidget()
+    assert isinstance(page, AnalysisPage)
+    with qtbot.waitSignal(dock.control.published, timeout=LONG):
+        page.button.click()
+    one, other = dock.state.current.section.shelf.records.values()  # type: ignore[union-attr]
+    assert one.signature_text == other.signature_text
 
 
 def test_a_chart_lights_up_the_tissue(dock: StmlDock, qtbot: QtBot, path: Path) -> None:

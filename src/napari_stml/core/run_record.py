@@ -49,7 +49,8 @@ class RunRecord(BaseModel):
     """One JSON string per Run in the store's attributes.
 
     ``inputs`` maps what was read (table, gene matrix, slide, file, parent Run) to its content
-    signature; ``parts`` say what the Run left and where.
+    signature; ``parts`` say what the Run left and where; ``members`` name, by section, the table
+    whose column ``in_scope`` says which observations were inside (none for a whole section).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -67,6 +68,7 @@ class RunRecord(BaseModel):
     inputs: dict[str, str] = {}
     parents: tuple[str, ...] = ()
     parts: tuple[PartEntry, ...] = ()
+    members: dict[str, str] = {}
     shows: str = ""
     notes: tuple[str, ...] = ()
     state: Literal["done", "cancelled", "failed"] = "done"

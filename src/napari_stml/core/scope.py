@@ -48,7 +48,7 @@ class Scope:
     def record(self) -> dict[str, Any]:
         """What the Run's record keeps: outlines in full, members by number and hash.
 
-        The members themselves stand in the Run's table as the column ``in_scope``.
+        The members themselves stand in a table of the Run as the column ``in_scope``.
         """
         digest = hashlib.sha256("\n".join(self.members or ()).encode()).hexdigest()[:16]
         return {

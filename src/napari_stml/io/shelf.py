@@ -11,7 +11,7 @@ from napari_stml.core.errors import StmlError
 from napari_stml.core.inputs import Region
 from napari_stml.core.results import Labels, Values
 from napari_stml.core.run_record import PartEntry, RunRecord
-from napari_stml.io.run_parts import read_part
+from napari_stml.io.run_parts import IN_SCOPE, read_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +48,21 @@ class Shelf:
     def entries(self, run: str) -> tuple[PartEntry, ...]:
         """What a Run left for this section, and for the Run as a whole."""
         return tuple(e for e in self.records[run].parts if e.section not in self._others)
+
+    def members(self, run: str) -> tuple[str, ...] | None:
+        """Names of the observations that a Run saw; None when it saw all, or it was not kept."""
+        import anndata as ad
+        import zarr
+
+        kept = [t for s, t in self.records[run].members.items() if s not in self._others]
+        for element in dict.fromkeys([*kept, *(e.element for e in self.entries(run))]):
+            folder = self.store / "tables" / element
+            if not element or not folder.exists():
+                continue
+            obs = ad.io.read_elem(zarr.open_group(folder, mode="r", use_consolidated=False)["obs"])
+            if IN_SCOPE in obs:
+                return tuple(str(n) for n in obs.index[obs[IN_SCOPE].to_numpy(dtype=bool)])
+        return None
 
     def part(self, run: str, name: str) -> Part:
         """One value of a Run."""

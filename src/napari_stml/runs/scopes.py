@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.core.run_record import RunRecord
     from napari_stml.io.section import Section
 
 WHERE = "where "
@@ -81,10 +80,11 @@ def scope_again(section: Section, run_id: str) -> Scope:
         scope = in_filter(section, kept["title"].removeprefix(WHERE).split(AND))
         if scope.record() == kept:
             return scope
-    members = _members(section, record)
+    assert section.shelf is not None
+    members = section.shelf.members(run_id)
     if members is None:
         raise StmlError(
-            "What this Run saw was not kept, for it left no value per observation",
+            "What this Run saw is not in the store",
             where=run_id, do="choose the scope anew",
         )  # fmt: skip
     return Scope(kept["kind"], members, title=kept["title"])
@@ -151,19 +151,3 @@ def _parsed(section: Section, test: str) -> tuple[str, str | None, bool]:
         if found:
             return column.strip(), wanted.strip(), equal
     return test.strip(), None, True
-
-
-def _members(section: Section, record: RunRecord) -> tuple[str, ...] | None:
-    """Names inside, from the column ``in_scope`` of the Run's table."""
-    import anndata as ad
-    import zarr
-
-    assert section.shelf is not None
-    for entry in record.parts:
-        folder = section.shelf.store / "tables" / entry.element
-        if entry.section != section.name or not entry.element or not folder.exists():
-            continue
-        obs = ad.io.read_elem(zarr.open_group(folder, mode="r", use_consolidated=False)["obs"])
-        if "in_scope" in obs:
-            return tuple(str(n) for n in obs.index[obs["in_scope"].to_numpy(dtype=bool)])
-    return None

@@ -18,7 +18,7 @@ from napari_stml.core.params import applying
 from napari_stml.core.results import SHARED, Labels, Result
 from napari_stml.core.run_record import PartEntry, RunRecord, now, python_version, versions
 from napari_stml.core.scope import Scope
-from napari_stml.io.run_parts.write import Rows, write_parts
+from napari_stml.io.run_parts.write import Rows, write_members, write_parts
 from napari_stml.io.section import Section
 from napari_stml.io.shelf import Shelf
 from napari_stml.io.store import Staging
@@ -82,6 +82,10 @@ class RunSpec(BaseModel):
     device: str = "cpu"
 
 
+Staged = tuple[tuple[PartEntry, ...], dict[str, str]]
+"""Entries of the parts, and by section the table that keeps who was inside."""
+
+
 @dataclass(frozen=True)
 class Opened:
     """A section with its resolved inputs, for as long as the Run computes."""
@@ -119,9 +123,14 @@ def run(spec: Spec, report: Report) -> Reference:
     return {
         "records": [
             base.model_copy(
-                update={"parts": entries, "started": started, "seconds": seconds}
+                update={
+                    "parts": entries,
+                    "members": members,
+                    "started": started,
+                    "seconds": seconds,
+                }
             ).model_dump_json()
-            for entries in records
+            for entries, members in records
         ]
     }
 
@@ -198,12 +207,14 @@ def open_live(spec: Spec) -> OpenedLive:
     return OpenedLive(live, analysis.LiveParams)
 
 
-def stage(run: RunSpec, opened: list[Opened], result: Result) -> list[tuple[PartEntry, ...]]:
+def stage(run: RunSpec, opened: list[Opened], result: Result) -> list[Staged]:
     """Write each section's parts into its own staging; shared ones go with the first section.
 
-    Sections of one store share a staging, and their entries.
+    Sections of one store share a staging, and their entries. What was inside goes with the values
+    per observation, or into a table of its own, so that the Run can be repeated.
     """
     entries: dict[str, tuple[PartEntry, ...]] = {}
+    members: dict[str, dict[str, str]] = {}
     folders = [each.spec.staging for each in opened]
     for i, each in enumerate(opened):
         folder = each.spec.staging
@@ -211,11 +222,23 @@ def stage(run: RunSpec, opened: list[Opened], result: Result) -> list[tuple[Part
         own = result.parts.get(each.section.name, ())
         shared = result.parts.get(SHARED, ()) if i == 0 else ()
         ahead = each.section.name if folders.count(folder) > 1 else ""
-        written = write_parts(staging, each.section.name, own, _rows(each), ahead=ahead)
+        rows = _rows(each)
+        written = write_parts(staging, each.section.name, own, rows, ahead=ahead)
+        table = _members_table(written)
+        if rows is not None and rows.inside is not None:
+            table = table or write_members(staging, each.section.name, rows, ahead=ahead)
+            members.setdefault(folder, {})[each.section.name] = table
         written += write_parts(staging, SHARED, shared, None)
         staging.finish()
         entries[folder] = entries.get(folder, ()) + written
-    return [entries[folder] for folder in folders]
+    return [(entries[folder], members.get(folder, {})) for folder in folders]
+
+
+def _members_table(written: tuple[PartEntry, ...]) -> str:
+    """The table of the values per observation; the first has the column of who was inside."""
+    found = [e for e in written if e.kind in {"Values", "Labels", "Matrix", "Graph"}]
+    first = [e for e in found if e.key != "X"] or found
+    return first[0].element if first else ""
 
 
 def _rows(each: Opened) -> Rows | None:
@@ -225,7 +248,8 @@ def _rows(each: Opened) -> Rows | None:
     inside = each.resolved.inputs.inside
     region = observed.element if each.spec.annotates else None
     instances = observed.instances if region is not None else None
-    return Rows(observed.names, region, instances, None if np.all(inside) else inside)
+    whole = each.spec.scope_kind == "section" and bool(np.all(inside))
+    return Rows(observed.names, region, instances, None if whole else inside)
 
 
 def _base_record(run: RunSpec, opened: list[Opened], result: Result) -> RunRecord:

@@ -11,6 +11,7 @@ from superqt.utils import create_worker
 
 from napari_stml.core.errors import StmlError
 from napari_stml.runs.desk import analyses
+from napari_stml.runs.scopes import scope_again
 from napari_stml.viewer.prepare import prepare
 from napari_stml.viewer.state import state_of
 from napari_stml.widgets.align_page import AlignPage
@@ -27,7 +28,7 @@ from napari_stml.widgets.run_control import RunControl
 from napari_stml.widgets.run_wishes import RunWishes
 from napari_stml.widgets.runs_page import RunsPage
 from napari_stml.widgets.scope_picker import ScopePicker
-from napari_stml.widgets.scopes import offers
+from napari_stml.widgets.scopes import again_title, offers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 
     from napari_stml.core.params import Params
+    from napari_stml.core.run_record import RunRecord
     from napari_stml.io.section import Section
     from napari_stml.runs.desk import PlannedRun
 
@@ -255,11 +257,15 @@ class StmlDock(QWidget):
             self._offer(section)
             self._offer_scopes()
 
-    def _repeat(self, analysis: str, params: Params) -> None:
-        title = TABS[analyses()[analysis].tab][0]
+    def _repeat(self, record: RunRecord) -> None:
+        """Fill form and scope as they were in a stored Run; the click on Run stays the user's."""
+        kind = analyses()[record.analysis]
+        title = TABS[kind.tab][0]
         page = self.pages[title]
-        if isinstance(page, AnalysisPage):
-            page.choose(analysis, params)
+        if isinstance(page, AnalysisPage) and self.state.current is not None:
+            page.choose(record.analysis, kind.Params.model_validate(record.params))
+            again = partial(scope_again, self.state.current.section, record.id)
+            self.scope.choose(again_title(record), again)
             self.show_page(title)
 
     def _choose(self, kind: str) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
 from qtpy.QtCore import QObject, Signal
 
 from napari_stml.core.errors import StmlError
 from napari_stml.core.results import Labels, Values
-from napari_stml.core.scope import Scope
 from napari_stml.runs.desk import Wish, analyses, spec_of
+from napari_stml.runs.scopes import scope_again
 from napari_stml.runs.section_run import LIVE
 from napari_stml.viewer.parts import named_by, paint_part
 from napari_stml.viewer.selection import Selection
@@ -19,9 +20,12 @@ from napari_stml.widgets.live_panel import LivePanel
 from napari_stml.widgets.result_panel import ResultPanel
 
 if TYPE_CHECKING:
-    from napari_stml.core.params import Params
+    from collections.abc import Mapping
+
+    from napari_stml.core.params import LiveParams, Params
     from napari_stml.core.results import Result
     from napari_stml.core.run_record import RunRecord
+    from napari_stml.core.scope import Scope
     from napari_stml.runs.desk import PlannedRun
     from napari_stml.viewer.state import ViewerState
     from napari_stml.widgets.run_control import RunControl
@@ -32,7 +36,8 @@ class RunWishes(QObject):
 
     changed = Signal()
     said = Signal(str)
-    repeat = Signal(str, object)
+    repeat = Signal(object)
+    """A stored Run whose form and scope are wanted again."""
 
     def __init__(self, state: ViewerState, control: RunControl) -> None:
         super().__init__()
@@ -41,16 +46,14 @@ class RunWishes(QObject):
         self._live: LivePanel | None = None
         control.published.connect(self._published)
 
-    def run(self, analysis: str, params: Params, scope: Scope, live: Any = None) -> None:
-        """Queue an analysis on the current section."""
+    def run(self, analysis: str, params: Params, scope: Scope, **more: Any) -> None:
+        """Queue an analysis on the current section; ``more`` as in `Wish`."""
         view = self._state.current
         if view is None:
             self.said.emit("Open a section first.")
             return
         try:
-            planned = self._control.run(
-                Wish(analysis, params, (view.section,), (scope,), live=live)
-            )
+            planned = self._control.run(Wish(analysis, params, (view.section,), (scope,), **more))
         except StmlError as error:
             self.said.emit(str(error))
             return
@@ -117,9 +120,7 @@ class RunWishes(QObject):
     def _repeat(self, run_id: str) -> None:
         view = self._state.current
         if view is not None and view.section.shelf is not None:
-            record = view.section.shelf.records[run_id]
-            params = analyses()[record.analysis].Params.model_validate(record.params)
-            self.repeat.emit(record.analysis, params)
+            self.repeat.emit(view.section.shelf.records[run_id])
 
     def _live_panel(self, record: RunRecord) -> LivePanel | None:
         kind = analyses().get(record.analysis)
@@ -129,10 +130,8 @@ class RunWishes(QObject):
         if kind is None or model is None or planned is None or view is None:
             return None
         known = {**record.params, **record.live}
-        start = {name: known[name] for name in model.model_fields if name in known}
-        panel = LivePanel(
-            model, model.model_validate(start), record.params, answers_of(view.section)
-        )
+        start = _start(model, known)
+        panel = LivePanel(model, start, record.params, answers_of(view.section))
         panel.moved.connect(self._paint_live)
         panel.failed.connect(self.said)
         panel.keep_requested.connect(partial(self._keep, record))
@@ -156,8 +155,20 @@ class RunWishes(QObject):
                 return
 
     def _keep(self, record: RunRecord, live: Any) -> None:
+        """Compute the Run again as it was, and take its live update at this position."""
+        view = self._state.current
+        if view is None:
+            return
+        try:
+            scope = scope_again(view.section, record.id)
+        except StmlError as error:
+            self.said.emit(str(error))
+            return
         params = analyses()[record.analysis].Params.model_validate(record.params)
-        self.run(record.analysis, params, Scope(), live)
+        self.run(
+            record.analysis, params, scope, live=live, seed=record.seed, threads=record.threads,
+            device=record.device, parents=(record.id,),
+        )  # fmt: skip
 
     def _picked(self, link: Any, ids: tuple[str, ...]) -> None:
         view = self._state.current
@@ -167,3 +178,13 @@ class RunWishes(QObject):
         names = tuple(n for n in view.section.observations.names.tolist() if n in inside)
         what = " ".join(ids) if link.kind != "observations" else f"{len(names)} observations"
         self._state.select(Selection(names, f"{link.value} {what}".strip()) if names else None)
+
+
+def _start(model: type[LiveParams], known: Mapping[str, Any]) -> LiveParams:
+    """Where the sliders begin: at the Run's own values, where they lie on a slider."""
+    given = {name: known[name] for name in model.model_fields if name in known}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        outside = {e["loc"][0] for e in error.errors()}
+        return model.model_validate({n: v for n, v in given.items() if n not in outside})

@@ -29,17 +29,29 @@ class ScopePicker(QWidget):
         layout.addWidget(QLabel("Scope"))
         layout.addWidget(self.box, 1)
         self._makers: list[Callable[[], Scope]] = []
+        self._chosen: list[tuple[str, Callable[[], Scope]]] = []
         self.offer([])
 
     def offer(self, more: Sequence[tuple[str, Callable[[], Scope]]]) -> None:
         """List the whole section and what else there is: selections, regions, filters."""
         before = self.box.currentText()
+        chosen = [(title, make) for title, make in self._chosen if title == before]
+        known = {title for title, _ in more}
+        listed = [*more, *(c for c in chosen if c[0] not in known)]
         self.box.blockSignals(True)
         self.box.clear()
-        self._makers = [Scope, *(make for _, make in more)]
-        self.box.addItems([WHOLE, *(title for title, _ in more)])
+        self._makers = [Scope, *(make for _, make in listed)]
+        self.box.addItems([WHOLE, *(title for title, _ in listed)])
         self.box.setCurrentIndex(max(0, self.box.findText(before)))
         self.box.blockSignals(False)
+
+    def choose(self, title: str, make: Callable[[], Scope]) -> None:
+        """Take this scope, listed as long as it stays chosen."""
+        if self.box.findText(title) < 0:
+            self._chosen = [(title, make)]
+            self._makers.append(make)
+            self.box.addItem(title)
+        self.box.setCurrentIndex(self.box.findText(title))
 
     def freeze(self) -> Scope:
         """The scope as it is now."""

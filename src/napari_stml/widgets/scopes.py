@@ -9,10 +9,12 @@ import shapely
 
 from napari_stml.runs.scopes import in_filter, in_polygons, in_regions
 from napari_stml.viewer.camera import visible_box
+from napari_stml.widgets.scope_picker import WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_stml.core.run_record import RunRecord
     from napari_stml.core.scope import Scope
     from napari_stml.viewer.state import ViewerState
 
@@ -45,6 +47,13 @@ def offers(state: ViewerState) -> list[Offer]:
                 found.append((f"{kept} by {run}", partial(in_filter, section, (test,))))
     found.append(("visible field", partial(_field, state)))
     return found
+
+
+def again_title(record: RunRecord) -> str:
+    """What the head calls the scope of a stored Run."""
+    if record.scope.get("kind", "section") == "section":
+        return WHOLE
+    return f"as in {record.id}: {record.scope.get('title', '')}"
 
 
 def _selected(state: ViewerState) -> Scope:

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from napari_stml.io.store import Staging
 
 
+IN_SCOPE = "in_scope"
+"""Column of a Run's table: which observations were inside."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """The observations that a Run's table annotates.
@@ -90,7 +94,7 @@ class _RunTable:
         table = self._empty(genes[0] if genes else None)
         entries = [self._put(table, p) for p in parts if not (isinstance(p, Matrix) and p.genes)]
         if self.rows.inside is not None:
-            table.obs["in_scope"] = self.rows.inside
+            table.obs[IN_SCOPE] = self.rows.inside
         element = self._add("", table)
         entries = [e.model_copy(update={"element": element}) for e in entries]
         for i, part in enumerate(genes):
@@ -105,6 +109,11 @@ class _RunTable:
         obs = pd.DataFrame(index=pd.Index(self.rows.names, dtype=object))
         if genes is None:
             return ad.AnnData(obs=obs)
+    def write_scope(self) -> str:
+        table = self._empty(None)
+        table.obs[IN_SCOPE] = self.rows.inside
+        return self._add("", table)
+
         var = pd.DataFrame(index=pd.Index(genes.columns, dtype=object))
         return ad.AnnData(X=genes.values, obs=obs, var=var)
 
