@@ -6,19 +6,21 @@ Rollout: Abnar and Zuidema 2020 (arXiv 2005.00928); relevance: Chefer et al. 202
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_stml.analyses._attention_live import AttentionLive, AttentionLiveParams
+from napari_stml.analyses._encoder_params import EncoderParams, encoder_needs, encoder_of
 from napari_stml.analyses._features import tiles_for
-from napari_stml.analyses._slide import picture, settings_table
+from napari_stml.analyses._slide import picture, settings_table, tiles_part
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
-from napari_stml.core.needs import File, Pixels, Stored
-from napari_stml.core.params import Params, param
+from napari_stml.core.params import param
 from napari_stml.core.progress import Progress
 from napari_stml.core.results import Heatmap, Result
-from napari_stml.slide.heatmap import SlideMap
+from napari_stml.slide.heatmap import SlideMap, shared_limits
+from napari_stml.slide.looking import Looking, Method, agreement, check_readable
 from napari_stml.slide.reading import TileReader
 
 if TYPE_CHECKING:
@@ -26,33 +28,34 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_stml.analyses._slide import Picture
     from napari_stml.core.analysis import Steps
-    from napari_stml.core.inputs import Inputs
+    from napari_stml.core.inputs import Inputs, SectionInputs
     from napari_stml.core.needs import Need
     from napari_stml.slide.encoders.network import NetworkEncoder
+    from napari_stml.slide.grid import TileGrid
+
+ATTENTION = "attention"
 
 
-class AttentionParams(Params):
-    tiles: str = param(
-        "", title="Tiles", source="run",
-        help="A Run of 'Tiles'; empty takes a tile around every spot, or a grid on the tissue.",
-    )  # fmt: skip
+class AttentionParams(EncoderParams):
     encoder: str = param(
         "uni", title="Encoder", min_length=1,
         help="A preset that is a transformer (uni, virchow2, phikon, ...) or any of timm's.",
     )  # fmt: skip
-    weights: str = param(
-        "", title="Weights", source="file",
-        help="A file of weights; empty looks into the weights folder.",
-    )  # fmt: skip
-    method: Literal["rollout", "last layer", "relevance"] = param(
+    method: Method = param(
         "rollout", title="Method",
         help="Rollout mixes all layers; relevance weighs them by the gradient of the length of "
-        "the feature vector.",
+        "the feature vector; occlusion covers patches and looks how the features change (slow).",
+    )  # fmt: skip
+    compare: bool = param(
+        False, title="Compare on every tile",
+        help="Also maps relevance, and the same method with random weights, for the gallery; "
+        "takes five times as long.",
     )  # fmt: skip
     layers: int = param(
         0, title="Layers", ge=0, le=200, rare=True,
-        help="Rollout up to this layer; 0 takes all.",
+        help="Rollout up to this layer, or the one layer looked at; 0 takes all, or the last.",
     )  # fmt: skip
     head: int = param(
         -1, title="Head", ge=-1, le=200, rare=True, help="One attention head alone; -1 the mean.",
@@ -60,11 +63,6 @@ class AttentionParams(Params):
     sinks: bool = param(
         True, title="Leave out sinks",
         help="Patches of very large norm attract attention without meaning; they stay empty.",
-    )  # fmt: skip
-    control: bool = param(
-        False, title="Randomised control",
-        help="Draws the weights anew. A map that looks the same shows the picture, not what the "
-        "encoder has learned.",
     )  # fmt: skip
     batch: int = param(
         16, title="Tiles at once", ge=1, le=1024, rare=True,
@@ -83,146 +81,147 @@ class Attention:
     sections = "one"
     context = "inside"
     Params = AttentionParams
+    LiveParams = AttentionLiveParams
 
     def needs(self, params: AttentionParams) -> Mapping[str, Need]:
-        wanted: dict[str, Need] = {"pixels": Pixels()}
-        if params.tiles:
-            wanted["tiles"] = Stored(params.tiles, "tiles")
-            wanted["settings"] = Stored(params.tiles, "tile settings")
-        if params.weights:
-            wanted["weights"] = File(params.weights)
-        return wanted
+        return encoder_needs(params)
 
     def run(self, inputs: Inputs, params: AttentionParams) -> Steps:
-        from napari_stml.models.attention import randomised
-        from napari_stml.slide.encoders.network import RANDOM, network_encoder, preset_of
-        from napari_stml.slide.encoders.weights import find_weights
-
         section = inputs.one
         yield Progress(0, 100, "loading the encoder")
         seen = picture(section)
-        weights = params.weights or find_weights(preset_of(params.encoder).name) or ""
-        encoder = network_encoder(
-            params.encoder, weights or (RANDOM if params.control else ""), output="default",
-            device=inputs.device, batch=params.batch, seed=inputs.seed,
-        )  # fmt: skip
-        preset = encoder.preset
+        encoder, control = encoders_of(params, inputs)
+        named: dict[str, tuple[Any, Method]] = {ATTENTION: (encoder, params.method)}
+        if params.compare:
+            other: Method = "rollout" if params.method == "relevance" else "relevance"
+            named[other] = (encoder, other)
+            named["control"] = (control, params.method)
         try:
-            _readable(encoder, params)
-            if params.control:
-                encoder.model = randomised(encoder.model.cpu(), inputs.seed).to(encoder.device)
-            um = max(preset.um_per_px, seen.scale.mean)
-            grid, _ = tiles_for(section, seen, params.tiles, pixels=preset.pixels, um_per_px=um)
-            if grid.pixels != preset.pixels:
-                raise StmlError(
-                    f"'{preset.name}' takes tiles of {preset.pixels} px; these have {grid.pixels}",
-                    where=params.tiles, do=f"make tiles of {preset.pixels} px",
-                )  # fmt: skip
-            found: SlideMap | None = None
-            sinks = done = 0
+            grid = tiles_to_look_at(section, seen, params, encoder)
+            found: dict[str, SlideMap] = {}
+            values = {n: np.zeros(len(grid), np.float32) for n in ("strongest patch", "sinks")}
+            if params.compare:
+                values["agreement with relevance"] = np.full(len(grid), np.nan, np.float32)
+            done = 0
             reader = TileReader(seen.slide, grid, look=seen.look)
             for batch in reader.batches(params.batch, threads=max(1, inputs.threads)):
-                maps, flagged = tile_maps(
-                    encoder, batch.pixels, params.method, layers=params.layers, head=params.head
-                )
-                sinks += int(flagged.sum())
-                if params.sinks:
-                    maps = np.where(flagged, np.float32(np.nan), maps)
-                found = found or SlideMap.over(grid, maps.shape[-1])
-                found.add(grid.xy[batch.index], maps)
-                done += len(maps)
+                maps, sinks = _maps(named, batch.pixels, params)
+                first = maps[ATTENTION]
+                values["strongest patch"][batch.index] = np.nanmax(first, axis=(1, 2))
+                values["sinks"][batch.index] = sinks.sum(axis=(1, 2))
+                if params.compare:
+                    values["agreement with relevance"][batch.index] = [
+                        agreement(a, b) for a, b in zip(first, maps[other], strict=True)
+                    ]
+                for name, each in maps.items():
+                    if name not in found:
+                        found[name] = SlideMap.over(grid, each.shape[-1])
+                    found[name].add(grid.xy[batch.index], each)
+                done += len(first)
                 yield Progress(round(99 * done / len(grid)), 100, f"{done} of {len(grid)} tiles")
+            preset, weights = encoder.preset, encoder.weights
         finally:
             encoder.release()
-        assert found is not None
-        notes = [*seen.notes, f"{params.method} of {preset.name} on {len(grid)} tiles; 1 is "
-                 "a patch that counts as any other; the map is not about any gene"]  # fmt: skip
-        if sinks:
-            what = "left empty" if params.sinks else "kept"
-            notes.append(f"{sinks} patches of very large norm (sinks) were {what}")
-        if params.control:
-            notes.append("CONTROL with random weights: it shows nothing that was learned")
+            if control is not None:
+                control.release()
         said = settings_table(
-            encoder=preset.name, weights=encoder.weights, method=params.method,
+            encoder=preset.name, weights=weights, method=params.method,
             layers=params.layers or "all", head="mean" if params.head < 0 else params.head,
-            control=params.control, slide=seen.slide.key,
+            control=params.control, slide=seen.slide.key, pixels=grid.pixels,
+            um_per_pixel=repr(grid.um_per_px),
         )  # fmt: skip
-        heatmap = Heatmap("attention", found.pixels, seen.affine @ found.affine, "x mean")
-        return Result.of(section.section, heatmap, said, shows="attention", notes=tuple(notes))
-
-
-def tile_maps(
-    encoder: NetworkEncoder, tiles: NDArray[np.uint8], method: str = "rollout", *,
-    layers: int = 0, head: int = -1,
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:  # fmt: skip
-    """Maps (n, rows, columns) relative to equal attention, and which patches are sinks."""
-    import torch
-
-    from napari_stml.models import attention as attend
-    from napari_stml.models import rollout as roll
-
-    images = encoder.tensor(tiles)
-    grid = attend.patch_grid(encoder.model, images)
-    prefix = attend.prefix_tokens(encoder.model)
-    heads: Any = "mean" if head < 0 else head
-    with torch.inference_mode(), attend.recorded(encoder.model, heads) as weights:
-        tokens = encoder.model.forward_features(images)
-    start = _pooling(encoder, tokens.shape[1], prefix).to(tokens.device)
-    if method == "last layer":
-        row = (start @ weights[-1][:, 0].float()).reshape(len(tiles), -1)
-    elif method == "rollout":
-        row = roll.rollout_row([w.float() for w in weights], start, layer=layers or None)
-    else:
-        row = attend.relevance_rows(
-            as_module(encoder), images, lambda f: f.float().square().sum(dim=1) / 2, start
-        ).float()
-    maps = roll.relative(roll.on_grid(row, grid, prefix))
-    norms = tokens[:, prefix:].float().norm(dim=-1)
-    sinks = roll.on_grid(roll.outliers(norms), grid, 0)
-    return maps.detach().cpu().numpy().astype(np.float32), sinks.cpu().numpy()
-
-
-def _pooling(encoder: NetworkEncoder, tokens: int, prefix: int) -> Any:
-    """What the encoder's own output looks at: class token, mean of the patches, or half each."""
-    import torch
-
-    start = torch.zeros(tokens)
-    share = {"class": (1.0, 0.0), "mean": (0.0, 1.0)}.get(encoder.output, (0.5, 0.5))
-    if prefix == 0:
-        share = (0.0, 1.0)
-    start[prefix:] = share[1] / (tokens - prefix)
-    if prefix:
-        start[0] = share[0]
-    return start
-
-
-def as_module(encoder: NetworkEncoder) -> Any:
-    """The encoder's features as a module, for the gradient to run through."""
-    import torch
-
-    class Features(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = encoder.model
-
-        def forward(self, images: Any) -> Any:
-            return encoder.features(images)
-
-    return Features()
-
-
-def _readable(encoder: NetworkEncoder, params: AttentionParams) -> None:
-    from napari_stml.models.attention import attention_modules
-
-    try:
-        modules: list[Any] = attention_modules(encoder.model)
-    except ValueError as error:
-        raise StmlError(
-            f"The attention of '{encoder.preset.name}' cannot be shown: {error}", where="encoder",
-            do="choose a plain vision transformer (uni, virchow2, phikon, vit_small_patch16_224)",
-        ) from error  # fmt: skip
-    if params.head >= modules[0].num_heads:
-        raise StmlError(
-            f"There is no head {params.head}: this encoder has {modules[0].num_heads}",
-            where="head", do=f"choose 0 to {modules[0].num_heads - 1}",
+        shown = [
+            Heatmap(name, each.pixels, seen.affine @ each.affine, "x mean",
+                    limits=shared_limits(each.pixels))
+            for name, each in found.items()
+        ]  # fmt: skip
+        notes = [*seen.notes, *_notes(params, preset.name, len(grid), values)]
+        return Result.of(
+            section.section, *shown, tiles_part(grid, seen, values), said, shows=ATTENTION,
+            notes=tuple(notes),
         )  # fmt: skip
+
+    def live(self, result: Result, inputs: Inputs, params: AttentionParams) -> AttentionLive:
+        section = inputs.one
+        seen = picture(section)
+        encoder, control = encoders_of(params.model_copy(update={"compare": True}), inputs)
+        grid = tiles_to_look_at(section, seen, params, encoder)
+        heatmap = result.part(ATTENTION, section.section)
+        assert isinstance(heatmap, Heatmap)
+        return AttentionLive(section.section, seen, grid, heatmap, encoder, control)
+
+
+def encoders_of(
+    params: AttentionParams, inputs: Inputs
+) -> tuple[NetworkEncoder, NetworkEncoder | None]:
+    """The encoder, and the one with drawn weights where both are compared."""
+    from napari_stml.models.attention import randomised
+    from napari_stml.slide.encoders.network import preset_of
+    from napari_stml.slide.encoders.weights import find_weights
+
+    known = params.weights or params.download or find_weights(preset_of(params.encoder).name)
+    encoder = encoder_of(
+        params, output="default", device=inputs.device, seed=inputs.seed,
+        drawn=params.control and not known,
+    )  # fmt: skip
+    layers = check_readable(encoder, params.head)
+    if params.layers > layers:
+        raise StmlError(f"This encoder has {layers} layers", where="layers", do="choose fewer")
+    if not (params.control or params.compare):
+        return encoder, None
+    from dataclasses import replace
+
+    drawn = randomised(encoder.model.cpu(), inputs.seed + params.control)
+    encoder.model = encoder.model.to(encoder.device)
+    control: NetworkEncoder = replace(encoder, model=drawn)
+    if params.control:
+        encoder.model = randomised(drawn, inputs.seed).to(encoder.device)
+    return encoder, control if params.compare else None
+
+
+def tiles_to_look_at(
+    section: SectionInputs, seen: Picture, params: AttentionParams, encoder: NetworkEncoder
+) -> TileGrid:
+    """The tiles of the Run, of the size that the encoder takes."""
+    preset = encoder.preset
+    um = max(preset.um_per_px, seen.scale.mean)
+    grid, _ = tiles_for(section, seen, params.tiles, pixels=preset.pixels, um_per_px=um)
+    if grid.pixels != preset.pixels:
+        raise StmlError(
+            f"'{preset.name}' takes tiles of {preset.pixels} px; these have {grid.pixels}",
+            where=params.tiles, do=f"make tiles of {preset.pixels} px",
+        )  # fmt: skip
+    return grid
+
+
+def _maps(
+    named: Mapping[str, tuple[Any, Method]], tiles: NDArray[np.uint8], params: AttentionParams
+) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.bool_]]:
+    """Maps by name, sinks empty where they are left out, and the sinks of the encoder."""
+    heads: Any = "mean" if params.head < 0 else params.head
+    looks: dict[int, Looking] = {}
+    maps = {}
+    # relevance first: its pass gives the weights as well
+    for name, (encoder, method) in sorted(named.items(), key=lambda n: n[1][1] != "relevance"):
+        look = looks.setdefault(id(encoder), Looking(encoder, tiles, heads))
+        each = look.maps(method, layers=params.layers, head=params.head)
+        maps[name] = np.where(look.sinks(), np.float32(np.nan), each) if params.sinks else each
+    first = looks[id(named[ATTENTION][0])]
+    return {name: maps[name] for name in named}, first.sinks()
+
+
+def _notes(
+    params: AttentionParams, encoder: str, tiles: int, values: Mapping[str, NDArray[Any]]
+) -> list[str]:
+    notes = [f"{params.method} of {encoder} on {tiles} tiles; 1 is a patch that counts as any "
+             "other; the map is not about any gene"]  # fmt: skip
+    sinks = int(values["sinks"].sum())
+    if sinks:
+        what = "left empty" if params.sinks else "kept"
+        notes.append(f"{sinks} patches of very large norm (sinks) were {what}")
+    if params.compare:
+        middle = float(np.nanmedian(values["agreement with relevance"]))
+        notes.append(f"median rank agreement of {params.method} and relevance: {middle:.2f}")
+    if params.control:
+        notes.append("CONTROL with random weights: it shows nothing that was learned")
+    return notes

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_stml.analyses._encoder_params import EncoderParams, encoder_needs, encoder_of
 from napari_stml.analyses._features import (
     FEATURES,
     MOST_COLUMNS,
@@ -23,8 +24,8 @@ from napari_stml.analyses._progress import at
 from napari_stml.analyses._slide import picture, settings_table
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
-from napari_stml.core.needs import File, Pixels, Stored
-from napari_stml.core.params import Params, param
+from napari_stml.core.needs import File
+from napari_stml.core.params import param
 from napari_stml.core.results import Result
 from napari_stml.slide.context import basic_at, wider
 from napari_stml.slide.embedding import Work, embed, pooled_pixels
@@ -47,24 +48,11 @@ __all__ = ["FEATURES", "Features", "FeaturesParams"]
 BASIC = "basic"
 
 
-class FeaturesParams(Params):
-    tiles: str = param(
-        "", title="Tiles", source="run",
-        help="A Run of 'Tiles'; empty takes a tile around every spot, or a grid on the tissue "
-        "where there are no spots.",
-    )  # fmt: skip
+class FeaturesParams(EncoderParams):
     encoder: str = param(
-        BASIC, title="Encoder",
+        BASIC, title="Encoder", min_length=1,
         help="'basic' needs no weights; else a preset (uni, virchow2, phikon, hibou-b, ...) or any "
         "model name of timm, with its weights.",
-    )  # fmt: skip
-    weights: str = param(
-        "", title="Weights", source="file",
-        help="A file of weights (safetensors or .pth); empty looks into the weights folder.",
-    )  # fmt: skip
-    control: bool = param(
-        False, title="Randomised control", rare=True,
-        help="Draws the encoder's weights at random: what its features can do without learning.",
     )  # fmt: skip
     output: Literal["default", "class", "mean", "class and mean"] = param(
         "default", title="Output", rare=True,
@@ -78,10 +66,6 @@ class FeaturesParams(Params):
     stain: Literal["none", "macenko", "reinhard"] = param(
         "none", title="Stain normalisation",
         help="Fitted once on this slide. Most encoders were trained without.",
-    )  # fmt: skip
-    batch: int = param(
-        64, title="Tiles at once", ge=1, le=4096, rare=True,
-        help="More is faster on a GPU and takes more memory; it is lowered where memory is short.",
     )  # fmt: skip
     read: str = param(
         "", title="Read features", source="file", rare=True,
@@ -106,12 +90,9 @@ class Features:
     Params = FeaturesParams
 
     def needs(self, params: FeaturesParams) -> Mapping[str, Need]:
-        wanted: dict[str, Need] = {"pixels": Pixels()}
-        if params.tiles:
-            wanted["tiles"] = Stored(params.tiles, "tiles")
-            wanted["settings"] = Stored(params.tiles, "tile settings")
-        if params.weights and not params.control:
-            wanted["weights"] = File(params.weights)
+        wanted = encoder_needs(params)
+        if params.control:
+            wanted.pop("weights", None)
         if params.read:
             wanted["file"] = File(params.read)
         return wanted
@@ -208,12 +189,9 @@ def _encoders(params: FeaturesParams, inputs: Inputs, grid: TileGrid) -> Any:
             raise StmlError("Too many window widths", do="give fewer")
         told = ["'basic' features are measured, not learned: dye, texture, nuclei"]
         return [(basic_at(grid.um_per_px, s), s) for s in scales], lambda: None, told
-    from napari_stml.slide.encoders.network import RANDOM, network_encoder
-
-    encoder = network_encoder(
-        params.encoder, RANDOM if params.control else params.weights, output=params.output,
-        device=inputs.device, batch=params.batch, seed=inputs.seed,
-    )  # fmt: skip
+    encoder = encoder_of(
+        params, output=params.output, device=inputs.device, seed=inputs.seed, drawn=params.control
+    )
     preset = encoder.preset
     told = [f"{preset.name} on {encoder.device}, {encoder.output}"]
     if params.control:

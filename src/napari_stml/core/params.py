@@ -29,8 +29,12 @@ Source = Literal[
     "file",
     "folder",
     "device",
+    "place",
 ]
-"""Where the possible answers of a field come from; the form turns it into a picker."""
+"""Where the possible answers of a field come from; the form turns it into a picker.
+
+``place`` is for live fields: (x, y) in reference pixels, from a click on the canvas.
+"""
 
 
 class Params(BaseModel):
@@ -63,6 +67,7 @@ def param(
     step: float | None = None,
     log: bool = False,
     when: Mapping[str, Any] | None = None,
+    holds: str = "",
     **bounds: Any,
 ) -> Any:
     """Declare one parameter.
@@ -84,11 +89,14 @@ def param(
         applies: ``{"method": ("k-means", "mixture")}``; True and False stand for filled and
         empty. Where it does not apply, form and live panel hide it and the default is taken.
         A live field may name fields of the Run's ``Params`` too. Needs a default.
+    holds
+        Of ``source="run"``: only Runs with a value of that name or kind are offered, and the
+        newest stands there first.
     bounds
         pydantic's ``ge``, ``gt``, ``le``, ``lt``, ``min_length``, ``max_length``, ``pattern``.
     """
     hints: dict[str, Any] = {
-        "unit": unit, "source": source, "rare": rare, "step": step, "log": log,
+        "unit": unit, "source": source, "rare": rare, "step": step, "log": log, "holds": holds,
         "when": {name: _listed(values) for name, values in (when or {}).items()} or None,
     }  # fmt: skip
     return Field(

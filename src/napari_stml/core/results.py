@@ -72,13 +72,18 @@ class GeneValues:
 
 @dataclass(frozen=True)
 class Heatmap:
-    """Values on a raster; ``affine`` maps its pixels to reference pixels. NaN is missing."""
+    """Values on a raster; ``affine`` maps its pixels to reference pixels. NaN is missing.
+
+    ``limits`` are the ends of its colour scale where they mean something; else they follow the
+    values.
+    """
 
     name: str
     pixels: NDArray[np.floating[Any]]
     affine: Affine
     unit: str = ""
     scale: Scale = "sequential"
+    limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -93,12 +98,16 @@ class Mask:
 
 @dataclass(frozen=True)
 class Tiles:
-    """Squares on the slide: top-left corners (n, 2) and one side, in reference pixels."""
+    """Squares on the slide: top-left corners (n, 2) and one side, in reference pixels.
+
+    ``colour_by`` names the value they are painted by: text and whole numbers as categories.
+    """
 
     name: str
     xy: NDArray[np.float64]
     side: float
     values: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    colour_by: str = ""
 
 
 @dataclass(frozen=True)

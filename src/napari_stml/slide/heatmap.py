@@ -29,6 +29,8 @@ class SlideMap:
     origin: NDArray[np.int64]
     total: NDArray[np.float32]
     count: NDArray[np.uint16]
+    exact: tuple[float, float] | None = None
+    """Of a single tile: its true corner in level-0 pixels."""
 
     @classmethod
     def over(cls, grid: TileGrid, patches: int) -> SlideMap:
@@ -64,5 +66,11 @@ class SlideMap:
     @property
     def affine(self) -> Affine:
         """Its pixels as level-0 pixels of the slide."""
-        x, y = (self.origin * self.patch).tolist()
+        x, y = self.exact or (self.origin * self.patch).tolist()
         return Affine.translation(x, y) @ Affine.scaling(self.patch)
+
+
+def shared_limits(pixels: NDArray[np.float32]) -> tuple[float, float]:
+    """Ends of the one scale for all tiles: from 0, so that a flat map looks flat."""
+    known = pixels[np.isfinite(pixels)]
+    return 0.0, max(2.0, float(np.percentile(known, 99.5)) if known.size else 2.0)

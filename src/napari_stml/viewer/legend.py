@@ -81,17 +81,20 @@ class Legend(QWidget):
         self._inks = LIGHT if light else DARK
         self.update()
 
-    def explain(self, shown: Shown, beside: Shown | None = None) -> None:
-        """Draw the legend of what is shown, and of what is shown beside it."""
+    def explain(self, shown: Shown, beside: Shown | None = None, *, click: bool = True) -> None:
+        """Draw the legend of what is shown, and of what is shown beside it.
+
+        Without ``click`` its categories are only named (those of tiles).
+        """
         if self._title != shown.name:
             self._first = 0
         self._title = shown.name
-        lines = _lines(shown, "left: " if beside is not None else "")
+        lines = _lines(shown, "left: " if beside is not None else "", click=click)
         if beside is not None:
             lines += _lines(beside, "right: ", click=False)
         self._lines = tuple(lines)
         clicks = "\nclick: hide or show  |  right click: rename, colour, merge"
-        self.setToolTip(shown.name + (clicks if shown.categories else ""))
+        self.setToolTip(shown.name + (clicks if click and shown.categories else ""))
         self.place()
         self.show()
         self.raise_()

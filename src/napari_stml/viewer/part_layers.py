@@ -8,12 +8,14 @@ import numpy as np
 
 from napari_stml.core.results import Heatmap, Mask, Regions, Tiles
 from napari_stml.viewer.colours import limits, palette
+from napari_stml.viewer.shown import of_codes, shown_of
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_stml.core.results import Part
     from napari_stml.viewer.frame import Frame
+    from napari_stml.viewer.shown import Shown
 
 LAYERS = (Heatmap, Mask, Tiles, Regions)
 MOST_OUTLINED = 5_000
@@ -37,9 +39,9 @@ def _heatmap(part: Heatmap, name: str, frame: Frame) -> Layer:
     """Missing pixels are transparent; differences are shown about zero."""
     from napari.layers import Image
 
-    low, high = limits(part.pixels)
+    low, high = part.limits or limits(part.pixels)
     diverging = part.scale == "diverging"
-    if diverging:
+    if diverging and part.limits is None:
         low, high = -max(abs(low), abs(high)), max(abs(low), abs(high))
     layer = Image(
         np.asarray(part.pixels, dtype=np.float32), name=name, rgb=False,
@@ -48,6 +50,28 @@ def _heatmap(part: Heatmap, name: str, frame: Frame) -> Layer:
     )  # fmt: skip
     layer.colorbar.visible = True
     return layer
+
+
+def refreshed(layer: Layer, part: Part, frame: Frame) -> bool:
+    """Put a heat map or a mask of another moment into its layer; False where it must be new.
+
+    Limits, colours and opacity that the user set stay.
+    """
+    from napari.layers import Image, Labels
+
+    if not (isinstance(part, Heatmap) and isinstance(layer, Image)) and not (
+        isinstance(part, Mask) and isinstance(layer, Labels)
+    ):
+        return False
+    place = frame.raster(part.affine)
+    if ("affine" in place) or not np.allclose(layer.affine.affine_matrix, np.eye(3)):
+        return False
+    pixels = np.asarray(part.pixels, dtype=np.float32 if isinstance(part, Heatmap) else None)
+    if isinstance(part, Mask) and layer.data.shape != pixels.shape:
+        return False
+    layer.data = pixels
+    layer.scale, layer.translate = place["scale"], place["translate"]
+    return True
 
 
 def _mask(part: Mask, name: str, frame: Frame) -> Layer:
@@ -65,21 +89,45 @@ def _mask(part: Mask, name: str, frame: Frame) -> Layer:
     )  # fmt: skip
 
 
+def tiles_shown(part: Tiles) -> Shown | None:
+    """What tiles are coloured by, with its legend; None where they have one colour."""
+    values = part.values.get(part.colour_by)
+    if values is None:
+        return None
+    values = np.asarray(values)
+    if values.dtype.kind in "OUTS":
+        names = list(dict.fromkeys(values.tolist()))
+        return of_codes(part.colour_by, np.array([names.index(v) for v in values]), names)
+    if values.dtype.kind in "iub":
+        known = sorted(set(values.tolist()) - {0, -1})
+        place = {v: i for i, v in enumerate(known)}
+        codes = np.array([place.get(v, -1) for v in values.tolist()])
+        return of_codes(part.colour_by, codes, [str(v) for v in known])
+    return shown_of(part.colour_by, values)
+
+
 def _tiles(part: Tiles, name: str, frame: Frame) -> Layer:
     from napari.layers import Points, Shapes
 
     place = frame.vector()
     yx = np.asarray(part.xy, dtype=np.float64)[:, ::-1]
+    shown = tiles_shown(part)
+    colours = np.tile(np.array([[0.0, 0.447, 0.698, 1.0]], dtype=np.float32), (len(yx), 1))
+    if shown is not None:
+        colours = np.asarray(shown.paint().colours, dtype=np.float32).copy()
+    faces = colours * np.array([1, 1, 1, 0.25 if shown is not None else 0.0], dtype=np.float32)
     if len(yx) > MOST_OUTLINED:
         middle = yx + part.side / 2
+        full = shown is not None
         return Points(
-            middle, size=part.side / 3, symbol="square", face_color="#0072b266",
-            border_width=0, name=name, **place,
+            middle, size=part.side * (0.9 if full else 1 / 3), symbol="square",
+            face_color=colours * np.array([1, 1, 1, 0.5], dtype=np.float32), border_width=0,
+            name=name, **place,
         )  # fmt: skip
     corners = np.array([[0, 0], [0, 1], [1, 1], [1, 0]]) * part.side
     return Shapes(
-        list(yx[:, None, :] + corners[None]), shape_type="polygon", face_color="#00000000",
-        edge_color="#0072b2", edge_width=max(1.0, part.side / 60), name=name, **place,
+        list(yx[:, None, :] + corners[None]), shape_type="polygon", face_color=faces,
+        edge_color=colours, edge_width=max(1.0, part.side / 30), name=name, **place,
     )  # fmt: skip
 
 

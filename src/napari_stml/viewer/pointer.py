@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from psygnal import Signal
 
 from napari_stml.viewer._compat import canvas_widget, say_in_status
@@ -26,6 +27,8 @@ class Pointer:
 
     clicked = Signal(str)
     shift_clicked = Signal(str)
+    clicked_at = Signal(tuple)
+    """Reference pixels (x, y) of any plain click on the canvas."""
 
     def __init__(self, state: ViewerState) -> None:
         self._state = state
@@ -68,12 +71,18 @@ class Pointer:
         while event.type == "mouse_move":
             moved = True
             yield
-        over = -1 if moved else view.observation_at(event.position)
+        if moved:
+            return
+        shift = "Shift" in {getattr(m, "name", str(m)) for m in event.modifiers}
+        if not shift:
+            x, y = view.frame.reference_xy(np.asarray(event.position[-2:])).tolist()
+            self.clicked_at.emit((x, y))
+        over = view.observation_at(event.position)
         observed = view.section.observations
         if over < 0 or observed is None:
             return
         name = str(observed.names[over])
-        if "Shift" in {getattr(m, "name", str(m)) for m in event.modifiers}:
+        if shift:
             self.shift_clicked.emit(name)
         else:
             self.clicked.emit(name)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_stml.core.results import Tiles
 from napari_stml.viewer.element_layer import points_layer, shapes_layer
 from napari_stml.viewer.frame import Frame
 from napari_stml.viewer.highlight import Highlight, fitting
 from napari_stml.viewer.levels import Watch, levels
 from napari_stml.viewer.make_spots import make_spots
 from napari_stml.viewer.paint import split
-from napari_stml.viewer.part_layers import part_layer
+from napari_stml.viewer.part_layers import part_layer, refreshed, tiles_shown
 from napari_stml.viewer.prepare import prepared_of
 from napari_stml.viewer.shown import Shown, of_codes, shown_of
 from napari_stml.viewer.slide_layer import mask_layer, slide_layers
@@ -128,11 +129,32 @@ class SectionView:
     def show_part(self, run: str, part: Part) -> Layer:
         """Add a Run's heat map, mask, tiles or regions, or replace what stands for it."""
         name = f"{self.section.name} / {run} / {part.name}"
+        if isinstance(part, Tiles) and self._legend is not None:
+            shown = tiles_shown(part)
+            if shown is not None:
+                self._legend.explain(shown, click=False)
         for layer in [layer for layer in self._others if layer.name == name]:
+            if layer in self.viewer.layers and refreshed(layer, part, self.frame):
+                layer.visible = True
+                return layer
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
             self._others.remove(layer)
         return self._add(part_layer(part, name, self.frame), f"{run} / {part.name}")
+
+    def part_of(self, run: str, name: str) -> Layer | None:
+        """The layer of a Run's part, while it stands in the viewer."""
+        wanted = f"{self.section.name} / {run} / {name}"
+        found = [x for x in self._others if x.name == wanted and x in self.viewer.layers]
+        return found[0] if found else None
+
+    def hide_part(self, run: str, name: str) -> None:
+        """Take the layer of a Run's part off the canvas."""
+        layer = self.part_of(run, name)
+        if layer is not None:
+            self.viewer.layers.remove(layer)
+            self._others.remove(layer)
+            self._tell_legend()
 
     def show_mask(self, name: str, coarse: Pixels | None) -> Layer:
         """Add a label mask of the section; ``coarse`` was read off the main thread."""

@@ -56,6 +56,7 @@ class ViewerState:
     selection_changed = Signal()
     said = Signal(str)
     clicked = Signal(str)
+    clicked_at = Signal(tuple)
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
@@ -67,6 +68,7 @@ class ViewerState:
         self.wishes = LookWishes(self)
         self.pointer = Pointer(self)
         self.pointer.clicked.connect(self.clicked.emit)
+        self.pointer.clicked_at.connect(self.clicked_at.emit)
         self.pointer.shift_clicked.connect(self.wishes.observation_toggled)
         self.legend: Legend | None = None
         self._line: SwipeLine | None = None

@@ -22,6 +22,15 @@ class _Answers:
     def __init__(self, section: Section, others: tuple[Section, ...]) -> None:
         self.section, self.others = section, others
 
+    def holding(self, value: str) -> Sequence[str]:
+        """Runs with a value of that name or kind, newest first."""
+        shelf = self.section.shelf
+        records = shelf.records if shelf is not None else {}
+        return [
+            run for run, record in reversed(list(records.items()))
+            if any(value in {e.name, e.kind} for e in record.parts)
+        ]  # fmt: skip
+
     def __call__(self, source: Source) -> Sequence[str]:
         section = self.section
         shelf = section.shelf

@@ -77,7 +77,7 @@ def row(field: Field, answers: Answers) -> Row:
     if field.source == "gene":
         return _text(field)
     if field.source is not None:
-        return _picker(field, [str(a) for a in answers(field.source)])
+        return _picker(field, _known(field, answers))
     if get_origin(field.kind) is Literal:
         return _choice(field)
     if field.kind is bool:
@@ -109,11 +109,19 @@ def _choice(field: Field) -> Row:
     return Row(box, lambda: box.value, lambda v: _put(box, v))
 
 
+def _known(field: Field, answers: Answers) -> list[str]:
+    wanted = field.hint.get("holds")
+    holding = getattr(answers, "holding", None)
+    assert field.source is not None
+    return [str(a) for a in (holding(wanted) if wanted and holding else answers(field.source))]
+
+
 def _picker(field: Field, known: list[str]) -> Row:
     may_be_empty = field.optional or field.default == "" or not known
     choices = ([NOTHING] if may_be_empty else []) + known
     empty = None if field.optional else ""
-    start = field.default if field.default in choices else choices[0]
+    first = known[0] if known and field.hint.get("holds") else choices[0]
+    start = field.default if field.default in choices else first
     box = mg.ComboBox(choices=choices, value=start, **field.look)
 
     def write(value: Any) -> None:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
 
 from napari_stml.widgets.form_rows import Field, bounds, row
 
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 STEPS = 200
 
 
-def live_field(field: Field, start: Any, answers: Answers) -> Slider | Picker:
-    """A slider for a number, else the row that the form has for it."""
+def live_field(field: Field, start: Any, answers: Answers) -> Slider | Picker | Place:
+    """A slider for a number, a click on the canvas, else the row that the form has for it."""
+    if field.source == "place":
+        return Place(field, start)
     number = field.kind in {int, float} and not field.optional and field.source is None
     return Slider(field, start) if number else Picker(field, start, answers)
 
@@ -48,6 +50,42 @@ class Picker(QWidget):
     @value.setter
     def value(self, value: Any) -> None:
         self._row.write(value)
+
+
+class Place(QWidget):
+    """Where the user clicked on the canvas, in reference pixels; empty until then."""
+
+    moved = Signal()
+
+    def __init__(self, field: Field, start: Any) -> None:
+        super().__init__()
+        self.title = str(field.look["label"])
+        self._text = QLabel()
+        self._text.setToolTip(str(field.look["tooltip"]))
+        self._clear = QPushButton("Clear")
+        self._clear.clicked.connect(self._cleared)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._text, 1)
+        layout.addWidget(self._clear)
+        self.value = start
+
+    @property
+    def value(self) -> tuple[float, ...]:
+        return self._value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self._value: tuple[float, ...] = tuple(float(v) for v in value)
+        given = len(self._value) == 2
+        self._text.setText(
+            f"{self._value[0]:.0f}, {self._value[1]:.0f} px" if given else "click on the tissue"
+        )
+        self._clear.setVisible(given)
+        self.moved.emit()
+
+    def _cleared(self) -> None:
+        self.value = ()
 
 
 class Slider(QWidget):

@@ -10,7 +10,7 @@ from superqt.utils import qthrottled
 
 from napari_stml.core.params import applies
 from napari_stml.widgets.form_rows import Field
-from napari_stml.widgets.live_fields import live_field
+from napari_stml.widgets.live_fields import Place, live_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ class LivePanel(QWidget):
         self.model = model
         self._of = dict(of or {})
         self._session: Any = None
-        self._sliders: dict[str, Slider | Picker] = {}
+        self._sliders: dict[str, Slider | Picker | Place] = {}
         self._labels: dict[str, QLabel] = {}
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
@@ -94,6 +94,13 @@ class LivePanel(QWidget):
         for name, value in values.items():
             self._sliders[name].value = value
         self._send()
+
+    def take_place(self, xy: tuple[float, float]) -> bool:
+        """Follow a click on the canvas (reference pixels), where a field asks for a place."""
+        places = [s for s in self._sliders.values() if isinstance(s, Place)]
+        for place in places:
+            place.value = xy
+        return bool(places)
 
     def close_session(self) -> None:
         if self._session is not None:

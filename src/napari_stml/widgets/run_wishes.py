@@ -9,13 +9,13 @@ from pydantic import ValidationError
 from qtpy.QtCore import QObject, Signal
 
 from napari_stml.core.errors import StmlError
-from napari_stml.core.results import Labels, Values
 from napari_stml.runs.desk import Wish, analyses, spec_of
 from napari_stml.runs.scopes import scope_again
 from napari_stml.runs.section_run import LIVE
-from napari_stml.viewer.parts import named_by, paint_part
+from napari_stml.viewer.parts import named_by
 from napari_stml.viewer.selection import Selection
 from napari_stml.widgets.answers import answers_of
+from napari_stml.widgets.live_painting import LivePainting
 from napari_stml.widgets.live_panel import LivePanel
 from napari_stml.widgets.result_panel import ResultPanel
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_stml.core.params import LiveParams, Params
-    from napari_stml.core.results import Result
     from napari_stml.core.run_record import RunRecord
     from napari_stml.core.scope import Scope
     from napari_stml.runs.desk import PlannedRun
@@ -44,6 +43,8 @@ class RunWishes(QObject):
         self._state, self._control = state, control
         self._plans: dict[str, PlannedRun] = {}
         self._live: LivePanel | None = None
+        self._painting: LivePainting | None = None
+        state.clicked_at.connect(self._take_place)
         control.published.connect(self._published)
 
     def run(self, analysis: str, params: Params, scope: Scope, **more: Any) -> None:
@@ -113,6 +114,13 @@ class RunWishes(QObject):
         if self._live is not None:
             self._live.close_session()
             self._live = None
+        if self._painting is not None:
+            self._painting.clear()
+            self._painting = None
+
+    def _take_place(self, xy: tuple[float, float]) -> None:
+        if self._live is not None:
+            self._live.take_place(xy)
 
     def _published(self, planned: PlannedRun, records: tuple[RunRecord, ...]) -> None:
         self.changed.emit()
@@ -132,7 +140,8 @@ class RunWishes(QObject):
         known = {**record.params, **record.live}
         start = _start(model, known)
         panel = LivePanel(model, start, record.params, answers_of(view.section))
-        panel.moved.connect(self._paint_live)
+        self._painting = LivePainting(self._state, record)
+        panel.moved.connect(self._painting.paint)
         panel.failed.connect(self.said)
         panel.keep_requested.connect(partial(self._keep, record))
         panel.open(self._control.workers, LIVE, planned)
@@ -144,15 +153,6 @@ class RunWishes(QObject):
         if view is None:
             return None
         return spec_of(record, view.section).model_dump(mode="json")
-
-    def _paint_live(self, result: Result) -> None:
-        view = self._state.current
-        if view is None:
-            return
-        for part in result.parts.get(view.section.name, ()):
-            if isinstance(part, Labels | Values):
-                paint_part(self._state, part)
-                return
 
     def _keep(self, record: RunRecord, live: Any) -> None:
         """Compute the Run again as it was, and take its live update at this position."""

@@ -67,7 +67,8 @@ def _from_store(store: Path, entry: PartEntry) -> Part:
         pixels = _level0(store / "images" / entry.element)[0]
         look = entry.look
         affine = Affine(tuple(look["affine"]))
-        return Heatmap(entry.name, pixels, affine, look.get("unit", ""), look["scale"])
+        limits = tuple(look["limits"]) if "limits" in look else None
+        return Heatmap(entry.name, pixels, affine, look.get("unit", ""), look["scale"], limits)
     if entry.kind == "Mask":
         pixels = _level0(store / "labels" / entry.element)
         classes = {int(k): v for k, v in entry.look["classes"].items()}
@@ -132,7 +133,8 @@ def _tiles(store: Path, entry: PartEntry) -> Tiles:
     frame = pd.read_parquet(store / "points" / entry.element / "points.parquet")
     xy = frame[["x", "y"]].to_numpy(dtype=np.float64)
     values = {name: frame[key].to_numpy() for name, key in entry.look["columns"].items()}
-    return Tiles(entry.name, xy, float(entry.look["side"]), values)
+    return Tiles(entry.name, xy, float(entry.look["side"]), values,
+                 entry.look.get("colour_by", ""))  # fmt: skip
 
 
 def _regions(store: Path, entry: PartEntry) -> Regions:

@@ -80,6 +80,13 @@ def write_parts(
     return tuple(sorted(entries, key=lambda e: order[e.name]))
 
 
+def write_members(staging: Staging, section: str, rows: Rows, *, ahead: str = "") -> str:
+    """Stage a table of nothing but who was inside, for a Run that leaves no other."""
+    if ahead:
+        ahead = keys_for([ahead])[ahead]
+    return _RunTable(staging, section, rows, {}, ahead).write_scope()
+
+
 class _RunTable:
     """The table ``stml.<run id>``: one row per observation."""
 
@@ -102,6 +109,11 @@ class _RunTable:
             entries.append(self._entry(part, element=own, key="X"))
         return entries
 
+    def write_scope(self) -> str:
+        table = self._empty(None)
+        table.obs[IN_SCOPE] = self.rows.inside
+        return self._add("", table)
+
     def _empty(self, genes: Matrix | None) -> ad.AnnData:
         import anndata as ad
         import pandas as pd
@@ -109,11 +121,6 @@ class _RunTable:
         obs = pd.DataFrame(index=pd.Index(self.rows.names, dtype=object))
         if genes is None:
             return ad.AnnData(obs=obs)
-    def write_scope(self) -> str:
-        table = self._empty(None)
-        table.obs[IN_SCOPE] = self.rows.inside
-        return self._add("", table)
-
         var = pd.DataFrame(index=pd.Index(genes.columns, dtype=object))
         return ad.AnnData(X=genes.values, obs=obs, var=var)
 
@@ -154,7 +161,10 @@ def _alone(staging: Staging, section: str, part: Part, key: str) -> PartEntry:
     if isinstance(part, Heatmap):
         pixels = np.asarray(part.pixels, dtype=np.float32)[None]
         element = staging.add_image(key, pixels, channels=[key], affine=part.affine)
-        look = {"unit": part.unit, "scale": part.scale, "affine": list(part.affine.values)}
+        look: dict[str, Any] = {"unit": part.unit, "scale": part.scale}
+        look["affine"] = list(part.affine.values)
+        if part.limits is not None:
+            look["limits"] = list(part.limits)
         return entry.model_copy(update={"element": element, "look": look})
     if isinstance(part, Mask):
         element = staging.add_labels(key, part.pixels, affine=part.affine)
@@ -164,9 +174,9 @@ def _alone(staging: Staging, section: str, part: Part, key: str) -> PartEntry:
     if isinstance(part, Tiles):
         columns = keys_for(part.values)
         element = staging.add_points(key, _tiles(part, columns))
-        return entry.model_copy(
-            update={"element": element, "look": {"side": part.side, "columns": dict(columns)}}
-        )
+        drawn: dict[str, Any] = {"side": part.side, "columns": dict(columns)}
+        drawn["colour_by"] = part.colour_by
+        return entry.model_copy(update={"element": element, "look": drawn})
     if isinstance(part, Regions):
         return entry.model_copy(update={"element": _regions(staging, part, key)})
     if isinstance(part, Table):

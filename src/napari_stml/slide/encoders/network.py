@@ -57,7 +57,14 @@ def preset_of(name: str) -> Preset:
     return Preset(
         name.strip(), base, 0, "class" if vit else "pooled", size, mean=tuple(mean), sd=tuple(sd),
         drop=(*heads, "head_dist."), licence=str(getattr(config, "license", "") or ""),
+        hub=_repository(config),
     )  # fmt: skip
+
+
+def _repository(config: Any) -> str:
+    """Where timm itself would fetch the weights of a model."""
+    place = str(getattr(config, "hf_hub_id", "") or "")
+    return f"{place}{config.architecture}.{config.tag}" if place.endswith("/") else place
 
 
 def build(preset: Preset) -> nn.Module:
@@ -228,12 +235,18 @@ class NetworkEncoder:
 
     def features(self, images: Tensor) -> Tensor:
         """The chosen output, (batch, length)."""
-        import torch
-
         if self.output == "pooled":
             pooled: Tensor = self.model(images)
             return pooled.flatten(1)
-        tokens = self.model.forward_features(images)
+        return self.of_tokens(self.model.forward_features(images))
+
+    def of_tokens(self, tokens: Tensor) -> Tensor:
+        """The chosen output out of the tokens (batch, tokens, width) after the last layer."""
+        import torch
+
+        if self.output == "pooled":
+            pooled: Tensor = self.model.forward_head(tokens)
+            return pooled.flatten(1)
         if tokens.ndim != 3:
             raise StmlError(
                 f"'{self.preset.name}' has no class and patch tokens", where="output",

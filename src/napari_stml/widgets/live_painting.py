@@ -1,0 +1,52 @@
+"""What a live update gives, painted: values on the observations, everything else as layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_stml.core.results import Labels, Values
+from napari_stml.viewer.part_layers import LAYERS
+from napari_stml.viewer.parts import paint_part
+
+if TYPE_CHECKING:
+    from napari_stml.core.results import Result
+    from napari_stml.core.run_record import RunRecord
+    from napari_stml.viewer.state import ViewerState
+
+
+class LivePainting:
+    """Paints the answers of one Run's live panel; what is not of the Run goes with the panel."""
+
+    def __init__(self, state: ViewerState, record: RunRecord) -> None:
+        self._state, self._record = state, record
+        self._view = state.current
+        self._passing: set[str] = set()
+
+    def paint(self, result: Result) -> None:
+        view = self._state.current
+        if view is None or view is not self._view:
+            return
+        parts = result.parts.get(view.section.name, ())
+        coloured = False
+        shown: set[str] = set()
+        for part in parts:
+            if isinstance(part, Labels | Values) and not coloured:
+                paint_part(self._state, part)
+                coloured = True
+            elif isinstance(part, LAYERS):
+                active = view.viewer.layers.selection.active
+                view.show_part(self._record.id, part)
+                if active in view.viewer.layers:
+                    view.viewer.layers.selection.active = active  # clicks go on to the slide
+                shown.add(part.name)
+        stored = {entry.name for entry in self._record.parts}
+        for name in self._passing - shown:
+            view.hide_part(self._record.id, name)
+        self._passing = shown - stored
+
+    def clear(self) -> None:
+        """Take away the layers that were only live."""
+        if self._view is not None:
+            for name in self._passing:
+                self._view.hide_part(self._record.id, name)
+        self._passing.clear()
