@@ -112,6 +112,47 @@ def test_memory_is_used_again_only_when_nobody_looks_at_it():
     assert len(places) < 20  # else every tile has touched memory of its own
 
 
+def passes(cache, keys):
+    """Go over the keys again and again; how many tiles each pass had to make."""
+    made = []
+
+    def make(value, empty):
+        made.append(value)
+        return filled(value, empty)
+
+    while True:
+        before = len(made)
+        places = {cache.get(k, make, k).__array_interface__["data"][0] for k in keys}
+        yield len(made) - before, len(places)
+
+
+def test_one_pass_goes_through_little_memory():
+    cache = TileCache(200 * NBYTES, first_bytes=5 * NBYTES)
+    assert next(passes(cache, range(100))) == (100, 6)  # one is made while five are held
+    assert cache.nbytes == 5 * NBYTES
+
+
+def test_what_is_asked_for_again_soon_stays():
+    cache = TileCache(200 * NBYTES, first_bytes=5 * NBYTES)
+    panning = passes(cache, range(40))
+    assert [next(panning)[0] for _ in range(4)] == [40, 35, 0, 0]
+    assert cache.nbytes == 40 * NBYTES
+
+
+def test_the_bound_holds_and_a_wider_one_would_not_have_helped():
+    cache = TileCache(20 * NBYTES, first_bytes=5 * NBYTES)
+    looking = passes(cache, range(30))  # no cache of 20 tiles helps here: so this one stays small
+    assert [next(looking)[0] for _ in range(3)] == [30, 30, 30]
+    assert cache.nbytes == 5 * NBYTES
+    panning = passes(cache, range(100, 115))
+    assert [next(panning)[0] for _ in range(3)][-1] == 0
+    cache.resize(10 * NBYTES)
+    assert cache.nbytes == 10 * NBYTES
+    cache.clear()
+    assert next(passes(cache, range(100, 115)))[0] == 15
+    assert cache.nbytes == 5 * NBYTES
+
+
 def test_threads_see_only_whole_tiles_of_their_own_key():
     cache = TileCache(6 * NBYTES)
     wrong = []

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
     from napari_stml.core.geometry import UmPerPx
-    from napari_stml.io.slides.cache import Empty
+    from napari_stml.io.slides.tile_memory import Empty
 
 RGB = ("red", "green", "blue")
 

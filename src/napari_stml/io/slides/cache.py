@@ -2,51 +2,49 @@
 
 from __future__ import annotations
 
-import contextlib
-import mmap
 import os
 import sys
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+from napari_stml.io.slides.tile_memory import TileMemory, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-Tile = NDArray[Any]
+    from napari_stml.io.slides.tile_memory import Tile
 
-SLAB_BYTES = 32 << 20
-"""Memory is taken in slabs: large enough that the system can serve it in huge pages."""
+FIRST_BYTES = 64 << 20
+"""What a cache may hold before anything has shown that more would help."""
 
-LARGEST_POOLED = 2 << 20
-SPARE_BUFFERS = 64
-
-
-class Empty(Protocol):
-    """Gives uninitialised memory for a tile, like `numpy.empty`."""
-
-    def __call__(self, shape: tuple[int, ...], dtype: np.dtype[Any], /) -> Tile: ...
+GROWTH = 1 / 16
+"""Part by which the room grows when a tile is missed that had left too early."""
 
 
 class TileCache:
-    """Least-recently-used tiles.
+    """Least-recently-used tiles, in no more memory than has proved useful.
+
+    It begins with room for ``first_bytes`` and grows, up to ``max_bytes``, by tiles that are asked
+    for again soon after they left: so one pass over a slide goes through little memory again and
+    again, while panning to and fro soon finds all it needs. Touching fresh memory can cost more
+    than decoding a JPEG tile into it.
 
     Concurrent requests of one tile decode it once. Returned tiles are read-only, as all callers
-    share them. Memory of tiles that have left the cache and that nobody holds is used again:
-    touching fresh memory costs about half as much as decoding a JPEG tile into it.
+    share them. Memory of tiles that have left and that nobody holds is used again.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, first_bytes: int = FIRST_BYTES) -> None:
         self.max_bytes = max_bytes
+        self._first_bytes = first_bytes
+        self._room = min(first_bytes, max_bytes)
         self._tiles: OrderedDict[Hashable, tuple[Tile, Tile, int]] = OrderedDict()
         self._bytes = 0
+        self._left = _Left()
         self._flights: dict[Hashable, _Flight] = {}
         self._lock = threading.Lock()
-        self._pool = _Pool()
+        self._memory = TileMemory()
 
     @property
     def nbytes(self) -> int:
@@ -73,20 +71,23 @@ class TileCache:
         if not leads:
             return flight.wait(self._lock)
         try:
-            tile = make(*args, self._pool.empty)
+            tile = make(*args, self._memory.empty)
         except BaseException as error:
             with self._lock:
                 del self._flights[key]
                 flight.fail(error)
             raise
         tile.flags.writeable = False
-        owner = _owner(tile)
+        owner = owner_of(tile)
         with self._lock:
             del self._flights[key]
             flight.land(tile)
             self._tiles[key] = (tile, owner, owner.nbytes)
             self._bytes += owner.nbytes
-            if self._bytes > self.max_bytes:
+            if self._left.again(key):
+                more = max(2 * owner.nbytes, int(GROWTH * self._room))
+                self._room = min(self._room + more, self.max_bytes)
+            if self._bytes > self._room:
                 self._shrink()
         return tile
 
@@ -98,22 +99,52 @@ class TileCache:
     def resize(self, max_bytes: int) -> None:
         with self._lock:
             self.max_bytes = max_bytes
+            self._room = min(self._room, max_bytes)
             self._shrink()
 
     def clear(self) -> None:
         with self._lock:
             self._tiles.clear()
             self._bytes = 0
-            self._pool = _Pool()
+            self._room = min(self._first_bytes, self.max_bytes)
+            self._left = _Left()
+            self._memory = TileMemory()
 
     def _shrink(self) -> None:
-        while self._bytes > self.max_bytes and self._tiles:
-            _, (tile, owner, nbytes) = self._tiles.popitem(last=False)
+        while self._bytes > self._room and self._tiles:
+            key, (tile, owner, nbytes) = self._tiles.popitem(last=False)
             self._bytes -= nbytes
+            self._left.note(key, nbytes)
             del tile
             # 2: the name above and the argument. More: somebody still looks at these pixels.
             if sys.getrefcount(owner) == 2:
-                self._pool.take_back(owner)
+                self._memory.take_back(owner)
+        self._left.forget(self.max_bytes - self._bytes)
+
+
+class _Left:
+    """Tiles that have left a while ago: those that a cache of the full size would still hold.
+
+    They are known by the hash of their key, which is small; a mistake costs a little room.
+    """
+
+    def __init__(self) -> None:
+        self._nbytes: OrderedDict[int, int] = OrderedDict()
+        self._sum = 0
+
+    def note(self, key: Hashable, nbytes: int) -> None:
+        self._sum += nbytes - self._nbytes.pop(hash(key), 0)
+        self._nbytes[hash(key)] = nbytes
+
+    def again(self, key: Hashable) -> bool:
+        """Whether this tile had left; it is back now."""
+        nbytes = self._nbytes.pop(hash(key), 0)
+        self._sum -= nbytes
+        return nbytes > 0
+
+    def forget(self, most_bytes: int) -> None:
+        while self._sum > most_bytes:
+            self._sum -= self._nbytes.popitem(last=False)[1]
 
 
 class _Flight:
@@ -147,73 +178,6 @@ class _Flight:
         self._error = error
         if self._landed is not None:
             self._landed.set()
-
-
-class _Pool:
-    """Buffers for tiles, cut from slabs and used again.
-
-    A buffer is an array over a memoryview, which makes numpy count every view of it as a holder
-    of *this* array; so its reference count tells whether a caller still holds a view.
-    """
-
-    def __init__(self) -> None:
-        self._spare: dict[int, list[NDArray[np.uint8]]] = {}
-        self._slab: memoryview | None = None
-        self._used = 0
-        self._lock = threading.Lock()
-
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], /) -> Tile:
-        nbytes = dtype.itemsize
-        for n in shape:
-            nbytes *= n
-        if not 0 < nbytes <= LARGEST_POOLED:
-            return np.empty(shape, dtype)
-        try:
-            buffer = self._spare[nbytes].pop()
-        except (KeyError, IndexError):
-            buffer = self._cut(nbytes)
-        return buffer.view(dtype).reshape(shape)
-
-    def _cut(self, nbytes: int) -> NDArray[np.uint8]:
-        step = -(-nbytes // 64) * 64
-        with self._lock:
-            if self._slab is None or self._used + step > SLAB_BYTES:
-                self._slab = _fresh_slab()
-                self._used = 0
-            start = self._used
-            self._used += step
-            return np.frombuffer(self._slab[start : start + nbytes], np.uint8)
-
-    def take_back(self, owner: Tile) -> None:
-        if not _is_pooled(owner):
-            return
-        spare = self._spare.get(owner.nbytes)
-        if spare is None:
-            self._spare = {owner.nbytes: (spare := [])}  # another slide: forget other sizes
-        if len(spare) < SPARE_BUFFERS:
-            spare.append(owner)
-
-
-def _fresh_slab() -> memoryview:
-    """Take memory that the system may serve in pages of 2 MB: a third of the cost of 4 kB ones."""
-    if not hasattr(mmap, "MADV_HUGEPAGE"):
-        return memoryview(bytearray(SLAB_BYTES))
-    slab = mmap.mmap(-1, SLAB_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with contextlib.suppress(OSError):  # a kernel without huge pages
-        slab.madvise(mmap.MADV_HUGEPAGE)
-    return memoryview(slab)
-
-
-def _is_pooled(owner: Tile) -> bool:
-    base: object = owner.base
-    return isinstance(base, memoryview)
-
-
-def _owner(tile: Tile) -> Tile:
-    """Return the array whose memory a tile shows."""
-    while isinstance(tile.base, np.ndarray):
-        tile = tile.base
-    return tile
 
 
 def default_bytes() -> int:

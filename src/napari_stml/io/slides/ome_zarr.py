@@ -20,7 +20,7 @@ from napari_stml.io.slides.tiled import TiledSlide
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_stml.io.slides.cache import Empty
+    from napari_stml.io.slides.tile_memory import Empty
 
 STORE_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, NotImplementedError)
 """What zarr, its codecs and fsspec raise on a store that is not what it should be."""

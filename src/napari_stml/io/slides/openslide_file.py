@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from napari_stml.io.slides.cache import Empty
+    from napari_stml.io.slides.tile_memory import Empty
 
 _TILES = range(128, 2049)
 

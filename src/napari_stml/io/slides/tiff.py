@@ -6,20 +6,23 @@ import os
 import struct
 import threading
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from napari_stml.core.errors import CannotOpenError, StmlError
 from napari_stml.io.slides.array import RGB, is_mask, numbered, over_white
 from napari_stml.io.slides.base import DamagedTileError, Pixels
-from napari_stml.io.slides.cache import Empty, tile_cache
+from napari_stml.io.slides.cache import tile_cache
 from napari_stml.io.slides.identity import file_stamp, key_of
 from napari_stml.io.slides.levels import TILE_PX, measured
 from napari_stml.io.slides.scale import Scale, first, given
 from napari_stml.io.slides.tiff_layout import TiffLevel, find_levels, find_series
 from napari_stml.io.slides.tiff_tags import channel_names, scales
 from napari_stml.io.slides.tiled import TiledSlide
+
+if TYPE_CHECKING:
+    from napari_stml.io.slides.tile_memory import Empty
 
 PARSE_ERRORS = (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError,
                 struct.error, NotImplementedError, RuntimeError)  # fmt: skip

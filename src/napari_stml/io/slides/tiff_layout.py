@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_stml.core.errors import CannotOpenError
-from napari_stml.io.slides.cache import Empty
+from napari_stml.io.slides.tile_memory import Empty
 
 Decode = Callable[[bytes, int, bytes | None, Empty], NDArray[Any]]
 """Bytes of a segment, its index, its JPEG tables -> (y, x, c)."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from napari_stml.io.slides.base import Level, Pixels, Slide
-from napari_stml.io.slides.cache import Empty, tile_cache
+from napari_stml.io.slides.cache import tile_cache
 from napari_stml.io.slides.levels import Source, complete, halve
 
 if TYPE_CHECKING:
     from napari_stml.io.slides.pyramid_store import PyramidStore
+    from napari_stml.io.slides.tile_memory import Empty
 
 Spot = tuple[int, int]
 """Row and column of a tile."""
