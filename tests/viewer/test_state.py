@@ -52,7 +52,10 @@ def test_a_column_is_read_aside_and_explained(
 ) -> None:
     opened.wishes.colour_requested("domain")
     settle()
-    assert shown_text(opened) == ["domain", "stroma  (200)", "tumour  (200)", "nobody  (0)"]
+    assert shown_text(opened) == ["domain", "stroma  (200)", "tumour  (200)", "1 absent (show)"]
+    assert opened.legend is not None
+    opened.legend.unfold()
+    assert shown_text(opened)[-2:] == ["nobody  (0)", "1 absent (hide)"]
     opened.wishes.colour_requested("score", "magma")
     settle()
     assert shown_text(opened)[0] == "score"
@@ -259,7 +262,7 @@ def test_our_keys_are_free_in_napari() -> None:
     from napari_stml.viewer.keys import KEYS
 
     taken = {str(key) for keys in _default_shortcuts.values() for key in keys}
-    assert not taken & ({f"Key{k}" for k in KEYS} | set(KEYS))
+    assert not taken & {key.replace("-", "+") for key in KEYS}
 
 
 def test_sections_come_back_as_they_were_left(

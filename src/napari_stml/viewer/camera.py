@@ -26,6 +26,13 @@ def zoom_to(viewer: Viewer, low_yx: ArrayLike, high_yx: ArrayLike) -> None:
     camera.zoom = float(min(height / extent[0], width / extent[1]))
 
 
+def centre_on(viewer: Viewer, yx: ArrayLike) -> None:
+    """Move without zooming."""
+    camera = viewer.scene.camera
+    y, x = np.asarray(yx, dtype=float).tolist()
+    camera.center = (*camera.center[:-2], y, x)
+
+
 def canvas_x(viewer: Viewer, world_x: float) -> float:
     """Where on the canvas, in its own pixels, a world x lies."""
     camera = viewer.scene.camera

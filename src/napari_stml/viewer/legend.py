@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
@@ -20,6 +21,8 @@ from qtpy.QtGui import (
 from qtpy.QtWidgets import QWidget
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_stml.viewer.colours import ColourScale
     from napari_stml.viewer.shown import Shown
 
@@ -72,6 +75,8 @@ class Legend(QWidget):
         self._title = ""
         self._lines: tuple[Line, ...] = ()
         self._first = 0
+        self._unfolded = False
+        self._again: Callable[[], None] | None = None
         self._inks = DARK
         self._font = QFont(self.font())
         self._font.setPointSizeF(9.5)
@@ -87,11 +92,13 @@ class Legend(QWidget):
         Without ``click`` its categories are only named (those of tiles).
         """
         if self._title != shown.name:
-            self._first = 0
+            self._first, self._unfolded = 0, False
         self._title = shown.name
-        lines = _lines(shown, "left: " if beside is not None else "", click=click)
+        self._again = partial(self.explain, shown, beside, click=click)
+        where = "left: " if beside is not None else ""
+        lines = _lines(shown, where, unfolded=self._unfolded, click=click)
         if beside is not None:
-            lines += _lines(beside, "right: ", click=False)
+            lines += _lines(beside, "right: ", unfolded=self._unfolded, click=False)
         self._lines = tuple(lines)
         clicks = "\nclick: hide or show  |  right click: rename, colour, merge"
         self.setToolTip(shown.name + (clicks if click and shown.categories else ""))
@@ -101,7 +108,7 @@ class Legend(QWidget):
         self.update()
 
     def clear(self) -> None:
-        self._title, self._lines = "", ()
+        self._title, self._lines, self._again = "", (), None
         self.hide()
 
     @property
@@ -160,25 +167,38 @@ class Legend(QWidget):
 
     def category_at(self, y: float) -> int:
         """The category drawn at a height of the widget, -1 for none."""
+        line = self._line_at(y)
+        return line.category if line is not None else -1
+
+    def _line_at(self, y: float) -> Line | None:
         top = 7.0
         for line in self._visible():
             top += self._height(line)
             if y < top:
-                return line.category
-        return -1
+                return line
+        return None
+
+    def unfold(self) -> None:
+        """List the categories that occur nowhere too, or no longer."""
+        self._unfolded = not self._unfolded
+        if self._again is not None:
+            self._again()
 
     # the mouse
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         if event is not None and event.button() == Qt.MouseButton.LeftButton:
-            category = self.category_at(event.position().y())
-            if category >= 0:
-                self.toggled.emit(category)
+            line = self._line_at(event.position().y())
+            if line is not None and line.kind == "absent":
+                self.unfold()
+            elif line is not None and line.category >= 0:
+                self.toggled.emit(line.category)
             event.accept()
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
         if event is not None:
-            over = self.category_at(event.position().y()) >= 0
+            line = self._line_at(event.position().y())
+            over = line is not None and (line.category >= 0 or line.kind == "absent")
             hand = Qt.CursorShape.PointingHandCursor
             self.setCursor(hand if over else Qt.CursorShape.ArrowCursor)
             event.accept()
@@ -213,7 +233,7 @@ class Legend(QWidget):
         for line in self._visible():
             if line.kind == "bar":
                 self._bar(painter, y, line)
-            elif line.kind in {"title", "remark"}:
+            elif line.kind in {"title", "remark", "absent"}:
                 self._text(painter, 10, y, line)
             else:
                 self._dot(painter, y, line)
@@ -246,7 +266,8 @@ class Legend(QWidget):
         font.setBold(line.kind == "title")
         font.setStrikeOut(line.off)
         painter.setFont(font)
-        painter.setPen(self._inks.faint if line.off or line.kind == "remark" else self._inks.ink)
+        faint = line.off or line.kind in {"remark", "absent"}
+        painter.setPen(self._inks.faint if faint else self._inks.ink)
         room = self.width() - x - 8
         mode = Qt.TextElideMode.ElideMiddle
         short = QFontMetricsF(font).elidedText(line.text, mode, room)
@@ -254,15 +275,22 @@ class Legend(QWidget):
         painter.drawText(QRectF(x, y, room, self._step), align, short)
 
 
-def _lines(shown: Shown, where: str, *, click: bool = True) -> list[Line]:
-    """Title, categories or bar, what is hidden by thresholds, and how many have no value."""
+def _lines(shown: Shown, where: str, *, unfolded: bool, click: bool) -> list[Line]:
+    """Title, categories or bar, what is hidden by thresholds, and how many have no value.
+
+    Categories that occur nowhere are one line, unless they are asked for.
+    """
     lines = [Line(where + shown.name, "title")]
     if shown.drawn is not None:
         off = shown.off
         for i, (name, count) in enumerate(zip(shown.categories, shown.counts, strict=True)):
+            if not count and not unfolded:
+                continue
             r, g, b = (int(255 * c) for c in shown.drawn.colours[i][:3])
             text = f"{name}  ({count:,})"
             lines.append(Line(text, "category", (r, g, b), i if click else -1, i in off))
+        if absent := shown.counts.count(0):
+            lines.append(Line(f"{absent} absent ({'hide' if unfolded else 'show'})", "absent"))
     else:
         lines.append(Line("", "bar", scale=shown.scale))
         low, high = shown.threshold.low, shown.threshold.high

@@ -58,6 +58,7 @@ class Recovery(QObject):
         def show(coarse: object) -> None:
             if view is self._state.current:
                 view.read_again(name, coarse)  # type: ignore[arg-type]
+                self._state.draw_overview()
                 self._attempt.pop(name, None)
                 self._state.said.emit(f"{name} can be read again.")
 

@@ -111,6 +111,11 @@ class SectionView:
         return self._spots
 
     @property
+    def slides_shown(self) -> tuple[str, ...]:
+        """Names of the images that are painted, from below."""
+        return tuple(self._slides)
+
+    @property
     def slide_layers(self) -> list[Image]:
         return [x for layers in self._slides.values() for x in layers if x in self.viewer.layers]
 
@@ -170,6 +175,8 @@ class SectionView:
 
     def read_again(self, name: str, coarse: Pixels | None) -> None:
         """Show a slide whose pieces could not be read once more."""
+        if coarse is not None:
+            self.ready = replace(self.ready, coarse={**self.ready.coarse, name: coarse})
         for i, layer in enumerate(self._slides.get(name, [])):
             if layer not in self.viewer.layers:
                 continue

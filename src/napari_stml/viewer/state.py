@@ -10,10 +10,11 @@ from qtpy.QtCore import QEvent, QObject
 
 from napari_stml.viewer._compat import canvas_widget, unwrapped
 from napari_stml.viewer.background import Background
-from napari_stml.viewer.camera import canvas_x, world_x
+from napari_stml.viewer.camera import canvas_x, centre_on, visible_box, world_x
 from napari_stml.viewer.keys import bind_keys
 from napari_stml.viewer.legend import Legend
 from napari_stml.viewer.legend_menu import ask
+from napari_stml.viewer.overview import Overview, ground_of
 from napari_stml.viewer.pointer import Pointer
 from napari_stml.viewer.recovery import Recovery
 from napari_stml.viewer.section_view import SectionView
@@ -71,6 +72,7 @@ class ViewerState:
         self.pointer.clicked_at.connect(self.clicked_at.emit)
         self.pointer.shift_clicked.connect(self.wishes.observation_toggled)
         self.legend: Legend | None = None
+        self.overview: Overview | None = None
         self._line: SwipeLine | None = None
         canvas = canvas_widget(viewer)
         if canvas is not None:
@@ -82,12 +84,16 @@ class ViewerState:
         self.legend = Legend(canvas)
         self.legend.toggled.connect(self.wishes.category_toggled)
         self.legend.menu_requested.connect(self._menu)
+        self.overview = Overview(canvas)
+        self.overview.moved.connect(lambda y, x: centre_on(self.viewer, (y, x)))
+        self.overview.left.connect(lambda: self.wishes.zoom_requested("everything"))
         self._line = SwipeLine(canvas)
         self._line.dragged.connect(self._dragged)
         self._follow = _OnResize(canvas, self._resized)
         camera = self.viewer.scene.camera
-        camera.events.center.connect(self.place_swipe)
-        camera.events.zoom.connect(self.place_swipe)
+        camera.events.center.connect(self._camera_moved)
+        camera.events.zoom.connect(self._camera_moved)
+        self.section_changed.connect(self.draw_overview)
         self.viewer.events.theme.connect(self._theme_changed)
         self._theme_changed()
 
@@ -213,6 +219,17 @@ class ViewerState:
 
     # over the canvas
 
+    def draw_overview(self) -> None:
+        """Draw the map of the current section anew."""
+        if self.overview is not None:
+            self.overview.show_ground(ground_of(self.current) if self.current else None)
+            self.overview.look_at(*visible_box(self.viewer))
+
+    def _camera_moved(self) -> None:
+        self.place_swipe()
+        if self.overview is not None and not self.overview.isHidden():
+            self.overview.look_at(*visible_box(self.viewer))
+
     def place_swipe(self) -> None:
         """Put the line where the divider lies in the world."""
         if self._line is None:
@@ -232,7 +249,9 @@ class ViewerState:
     def _resized(self) -> None:
         if self.legend is not None:
             self.legend.place()
-        self.place_swipe()
+        if self.overview is not None:
+            self.overview.place()
+        self._camera_moved()
 
     def _menu(self, category: int, at: QPoint) -> None:
         view = self.current
@@ -242,8 +261,10 @@ class ViewerState:
     def _theme_changed(self) -> None:
         from napari.utils.theme import get_theme
 
-        if self.legend is not None:
-            self.legend.show_theme(get_theme(self.viewer.theme).type == "light")
+        light = get_theme(self.viewer.theme).type == "light"
+        for over in (self.legend, self.overview):
+            if over is not None:
+                over.show_theme(light)
 
 
 _STATES: WeakKeyDictionary[Viewer, ViewerState] = WeakKeyDictionary()

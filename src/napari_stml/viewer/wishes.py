@@ -13,6 +13,7 @@ from napari_stml.core.rules import parse
 from napari_stml.viewer.camera import visible_box, zoom_to
 from napari_stml.viewer.colours import ColourScale
 from napari_stml.viewer.element_layer import read_points
+from napari_stml.viewer.places import chosen_shapes_box, region_boxes, tissue_box
 from napari_stml.viewer.prepare import coarsest
 from napari_stml.viewer.selection import Selection, selected
 from napari_stml.viewer.several import title_of, together
@@ -21,6 +22,7 @@ from napari_stml.viewer.shown import Shown, shown_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_stml.viewer.places import Box
     from napari_stml.viewer.section_view import SectionView
     from napari_stml.viewer.several import Together
     from napari_stml.viewer.state import ViewerState
@@ -36,6 +38,7 @@ class LookWishes:
     def __init__(self, state: ViewerState) -> None:
         self._state = state
         self._before: Shown | None = None
+        self._region = -1
 
     # what is shown
 
@@ -271,15 +274,48 @@ class LookWishes:
     # view
 
     def zoom_requested(self, where: str) -> None:
-        """Go to "selection" or "overview"; without a selection it is the overview."""
-        view = self._with_observations()
-        selection = self._state.selection
-        if view is not None and selection is not None and where == "selection":
-            box = view.world_box(selection.mask(view.section.observations))  # type: ignore[arg-type]
-            if box is not None:
-                zoom_to(self._state.viewer, *box)
+        """Go to "selection" (else everything), "tissue", the next "region", or "everything"."""
+        view, viewer = self._state.current, self._state.viewer
+        selection, box = self._state.selection, None
+        if view is not None and where == "region":
+            self._to_region(view)
+            return
+        if view is not None and where == "tissue":
+            box = tissue_box(view)
+        elif view is not None and where == "selection" and selection is not None:
+            observed = view.section.observations
+            box = view.world_box(selection.mask(observed)) if observed is not None else None
+        if box is None:
+            viewer.reset_view()
+        else:
+            zoom_to(viewer, *box)
+
+    def _to_region(self, view: SectionView) -> None:
+        """The shapes selected on the canvas, else one drawn region after the other."""
+        chosen = chosen_shapes_box(self._state.viewer)
+        if chosen is not None:
+            zoom_to(self._state.viewer, *chosen)
+            return
+
+        def show(boxes: list[Box]) -> None:
+            if view is not self._state.current:
                 return
-        self._state.viewer.reset_view()
+            if not boxes:
+                self._state.said.emit("No region is drawn in this section.")
+                return
+            self._region = (self._region + 1) % len(boxes)
+            zoom_to(self._state.viewer, *boxes[self._region])
+            self._state.said.emit(f"Region {self._region + 1} of {len(boxes)}")
+
+        self._state.background.run(
+            "regions", partial(region_boxes, view), show, self._state.said.emit
+        )
+
+    def overview_toggled(self) -> None:
+        """The map in the corner on or off."""
+        if self._state.overview is not None:
+            self._state.overview.toggle()
+            self._state.draw_overview()
 
     # further elements
 

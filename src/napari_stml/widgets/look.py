@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSlider,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -30,6 +31,14 @@ from napari_stml.widgets.limits_rows import LimitsRows
 if TYPE_CHECKING:
     from napari_stml.io.section import Section
     from napari_stml.viewer.state import ViewerState
+
+
+ZOOMS = (
+    ("All", "everything", "Everything (Shift+Q)"),
+    ("Tissue", "tissue", "The stained part of the slide (Shift+N)"),
+    ("Selection", "selection", "The selected observations (N)"),
+    ("Region", "region", "The next drawn region (Q)"),
+)
 
 
 class Look(QWidget):
@@ -100,6 +109,7 @@ class Look(QWidget):
         hint.setWordWrap(True)
         layout.addWidget(hint)
         layout.addLayout(form)
+        layout.addWidget(self._going())
         layout.addWidget(self._selecting())
         layout.addWidget(self._comparing())
         layout.addWidget(self.elements)
@@ -122,17 +132,26 @@ class Look(QWidget):
             "is missing; and, or, not, brackets. Enter to apply, empty to select nothing."
         )
         self.rule.returnPressed.connect(lambda: self.rule_requested.emit(self.rule.text()))
-        to_selection = QPushButton("Zoom to it")
-        to_selection.clicked.connect(lambda: self.zoom_requested.emit("selection"))
-        overview = QPushButton("Overview")
-        overview.clicked.connect(lambda: self.zoom_requested.emit("overview"))
-        row = QHBoxLayout()
-        row.addWidget(to_selection)
-        row.addWidget(overview)
         form = _form()
         form.addRow("Rule", self.rule)
-        form.addRow(row)
         return _folded("Select", form)
+
+    def _going(self) -> QWidget:
+        """Where to look: always in sight, for one gets lost at high zoom."""
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(3)
+        row.addWidget(QLabel("Zoom to"))
+        for text, where, help_text in ZOOMS:
+            button = QToolButton()
+            button.setText(text)
+            button.setToolTip(help_text)
+            button.clicked.connect(lambda _=False, w=where: self.zoom_requested.emit(w))
+            row.addWidget(button)
+        row.addStretch(1)
+        holder = QWidget()
+        holder.setLayout(row)
+        return holder
 
     def _comparing(self) -> QWidget:
         self.second = QLineEdit()
