@@ -26,6 +26,7 @@ COMMANDS = {
     "recipe": "run analyses over many sections, here or on a cluster",
     "bring-in": "join values made elsewhere to a section by barcode",
     "export": "write a section as .h5ad, .csv or .parquet",
+    "regions": "list drawn regions; read and write QuPath's GeoJSON, memberships as CSV",
     "figure": "draw a section, a region or a chart for print",
     "report": "write one page about a section and its Runs",
     "demo": "make the demo sections and show them",

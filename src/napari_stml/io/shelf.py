@@ -114,6 +114,8 @@ class Shelf:
         import shapely
 
         frame = gpd.read_parquet(path)
+        if "section" in frame and self._others:
+            frame = frame[~frame["section"].isin(self._others)]
         kinds = frame["class"].astype(str) if "class" in frame else [""] * len(frame)
         names = frame["name"].astype(str) if "name" in frame else [""] * len(frame)
         return tuple(
