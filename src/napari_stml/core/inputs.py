@@ -28,6 +28,14 @@ class Matrix2D:
 
 
 @dataclass(frozen=True)
+class Named2D:
+    """An embedding, proportions or scores with the names of their columns."""
+
+    values: NDArray[np.float64]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Categories:
     """A categorical column: codes into ``names``, -1 where missing."""
 

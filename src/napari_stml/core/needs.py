@@ -30,10 +30,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Embedding:
-    """A dense array (n, k): an obsm of a table, or ``<run id>/<value>``."""
+    """A dense array (n, k): an obsm of a table, or ``<run id>/<value>``.
+
+    ``named`` gives it as `Named2D`, with the names of its columns.
+    """
 
     key: str
     table: str | None = None
+    named: bool = False
 
 
 @dataclass(frozen=True)

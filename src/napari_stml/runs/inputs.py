@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_stml.core import needs
 from napari_stml.core.errors import StmlError
-from napari_stml.core.inputs import Categories, Matrix2D, Region, SectionInputs
+from napari_stml.core.inputs import Categories, Matrix2D, Named2D, Region, SectionInputs
 from napari_stml.core.results import Labels, Matrix, Values
 
 if TYPE_CHECKING:
@@ -154,17 +154,28 @@ class _Reader:
             return Categories(codes, tuple(str(c) for c in column.cat.categories))
         return column.to_numpy(dtype=np.float64)
 
-    def _embedding(self, need: needs.Embedding) -> NDArray[np.float64]:
+    def _embedding(self, need: needs.Embedding) -> NDArray[np.float64] | Named2D:
         run, _, value = need.key.rpartition("/")
         if run:
             part = self._stored(run, value)
             if not isinstance(part, Matrix):
                 raise StmlError("This value is no embedding", where=need.key)
             array = np.asarray(part.values, dtype=np.float64)
+            columns = part.columns
         else:
             array = np.asarray(self.section.obsm(need.key, table=need.table), dtype=np.float64)
+            columns = self._names_of(need) if need.named else ()
         self.inside &= np.isfinite(array).all(axis=1)
-        return array
+        if not need.named:
+            return array
+        numbered = tuple(str(i + 1) for i in range(array.shape[1]))
+        return Named2D(array, tuple(columns) if len(columns) == array.shape[1] else numbered)
+
+    def _names_of(self, need: needs.Embedding) -> tuple[str, ...]:
+        for name, table in self.section.tables.items():
+            if need.table in (None, name) and need.key in table.obsm_keys:
+                return table.obsm_names(need.key)
+        return ()
 
     def _pairs(self, need: needs.Pairs) -> Any:
         run, _, value = need.key.rpartition("/")

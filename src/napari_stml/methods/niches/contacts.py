@@ -149,3 +149,11 @@ def _moments(
 def among(edges: Edges, chosen: NDArray[np.bool_]) -> Edges:
     """Edges with both ends among the chosen."""
     return edges[chosen[edges[:, 0]] & chosen[edges[:, 1]]]
+
+
+def by_cell(edges: Edges, codes: NDArray[Any], groups: int) -> NDArray[np.int64]:
+    """How many contacts every cell has with each type (cells, types)."""
+    both = np.concatenate([edges, edges[:, ::-1]]).astype(np.int64)
+    both = both[codes[both[:, 1]] >= 0]
+    flat = np.bincount(both[:, 0] * groups + codes[both[:, 1]], minlength=len(codes) * groups)
+    return flat.reshape(len(codes), groups).astype(np.int64)

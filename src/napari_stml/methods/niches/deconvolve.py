@@ -81,7 +81,7 @@ def fit(
 
 
 def non_negative(gram: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """argmin x' G x / 2 - b' x over x >= 0, for every row b of ``right``."""
+    """Minimise x' G x / 2 - b' x over x >= 0 for every row b of ``right``."""
     x = np.zeros_like(right)
     gradient = -right.copy()
     reach = max(float(np.abs(right).max(initial=0)), 1e-12)

@@ -23,7 +23,8 @@ def entropy(shares: NDArray[Any]) -> FloatArray:
     p = p if p.dtype.kind == "f" else p.astype(np.float64)
     tiny = np.finfo(p.dtype).tiny
     logs = np.log2(np.maximum(p, tiny))  # 0 * log2(tiny) is 0, a NaN stays one
-    return np.asarray(-np.einsum("ij,ij->i", p, logs)) + p.dtype.type(0)
+    bits: FloatArray = p.dtype.type(0) - np.einsum("ij,ij->i", p, logs)
+    return bits
 
 
 def perplexity(shares: NDArray[Any]) -> FloatArray:

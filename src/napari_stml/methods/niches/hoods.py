@@ -48,26 +48,37 @@ class Hoods:
 
     def __init__(self, near: Near, codes: NDArray[Any], groups: int) -> None:
         self.near, self.groups = near, groups
+        self._width = near.width
         self._excess = excess(near)
         lookup = np.asarray(codes, dtype=np.int32)
         lookup = np.where(lookup < 0, np.int32(groups), lookup).astype(np.int32)
         self._types = lookup[near.others]
-        self._starts = _narrow(near.starts)
         self._unknown = bool((lookup == groups).any())
 
-    def at(self, tau: float) -> FloatArray:
-        """The share of every type (n, groups); NaN where no neighbour has a known type."""
+    def at(self, tau: float, *, k: int = 0, radius: float = 0.0) -> FloatArray:
+        """The share of every type (n, groups); NaN where no neighbour has a known type.
+
+        ``k`` takes only the nearest of neighbours that are equally many everywhere, ``radius``
+        only those within it.
+        """
         wide = self.groups + self._unknown
-        found = np.zeros((len(self.near), wide), dtype=self._excess.dtype)
-        slope = self._excess.dtype.type(-1.0 / tau)
-        buffer = np.empty(_longest(self._starts), dtype=self._excess.dtype)
-        for rows in _blocks(self._starts):
-            flat = slice(int(self._starts[rows.start]), int(self._starts[rows.stop]))
-            weights = buffer[: flat.stop - flat.start]
-            np.multiply(self._excess[flat], slope, out=weights)
-            np.exp(weights, out=weights)
-            _sum_into(found[rows], weights, self._types[flat],
-                      self._starts[rows.start : rows.stop + 1])  # fmt: skip
+        kind = self._excess.dtype
+        found = np.zeros((len(self.near), wide), dtype=kind)
+        slope = kind.type(-1.0 / tau)
+        width = self._width
+        k = min(k + self.near.own, width) if k and width else width
+        for rows in _blocks(self.near.starts):
+            flat = slice(int(self.near.starts[rows.start]), int(self.near.starts[rows.stop]))
+            far, types = self._excess[flat], self._types[flat]
+            starts = self.near.starts[rows.start : rows.stop + 1]
+            if width and k < width:
+                far = far.reshape(-1, width)[:, :k].ravel()
+                types = types.reshape(-1, width)[:, :k].ravel()
+                starts = np.arange(rows.stop - rows.start + 1) * k
+            weights = np.exp(far * slope)
+            if radius:
+                weights[self.near.d2[flat] > radius * radius * (1 + 1e-6)] = 0
+            _sum_into(found[rows], weights, types, starts)
         return _shares(found[:, : self.groups])
 
 

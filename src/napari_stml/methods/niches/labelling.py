@@ -108,3 +108,30 @@ def guide(
 def agreed(a: NDArray[Any], b: NDArray[Any]) -> float:
     """Adjusted Rand index of two ways to label the same rows."""
     return partitions.adjusted_rand(partitions.contingency(a, b))
+
+
+def centres(points: NDArray[np.float32], codes: NDArray[Any], groups: int) -> NDArray[np.float32]:
+    """Mean point of every group; a group without points keeps to the mean of all."""
+    number = np.bincount(codes, minlength=groups)
+    sums = [np.bincount(codes, weights=column, minlength=groups) for column in points.T]
+    found = np.stack(sums, axis=1).astype(np.float64) / np.maximum(number, 1)[:, None]
+    found[number == 0] = points.mean(axis=0)
+    return found.astype(np.float32)
+
+
+def settled(
+    points: NDArray[np.float32], start: NDArray[np.float32], rounds: int
+) -> NDArray[np.int32]:
+    """Lloyd's rounds from given centres, until hardly a row changes; group i stays group i."""
+    centre = start
+    codes = np.full(len(points), -1, dtype=np.int32)
+    for _ in range(rounds):
+        away = points @ (-2 * centre.T)
+        away += (centre**2).sum(axis=1)
+        new = away.argmin(axis=1).astype(np.int32)
+        changed = int((new != codes).sum())
+        codes = new
+        if changed <= len(points) // 1000:
+            break
+        centre = centres(points, codes, len(start))
+    return codes

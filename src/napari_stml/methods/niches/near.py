@@ -244,7 +244,7 @@ def within(
             yield done / n
     starts = np.concatenate([[0], np.cumsum(counts)])
     others = np.empty(int(starts[-1]), dtype=np.int32)
-    d2 = np.empty(int(starts[-1]), dtype=kind)
+    d2: NDArray[Any] = np.empty(int(starts[-1]), dtype=kind)
     for i, j, far in pieces:
         begins = np.flatnonzero(np.r_[True, i[1:] != i[:-1]]) if len(i) else np.empty(0, int)
         lengths = np.diff(np.r_[begins, len(i)])
@@ -255,7 +255,7 @@ def within(
 
 def rings(
     array: NDArray[np.int64], xy: NDArray[np.float64], count: int, *, hexagonal: bool,
-    own: bool = True,
+    own: bool = True, strata: NDArray[Any] | None = None,
 ) -> Near:  # fmt: skip
     """Spots at most ``count`` steps away on the lattice (6, 18, 36, ... on a hexagonal one)."""
     from scipy.sparse import csr_matrix, identity
@@ -270,12 +270,14 @@ def rings(
     reach = reach.tocoo()
     i, j = reach.row.astype(np.int64), reach.col.astype(np.int64)
     keep = i != j if not own else np.ones(len(i), dtype=bool)
+    if strata is not None:
+        keep &= (strata[i] == strata[j]) & (strata[i] >= 0)
     i, j = i[keep], j[keep]
-    d2 = ((xy[i] - xy[j]) ** 2).sum(axis=1)
+    d2: Any = ((xy[i] - xy[j]) ** 2).sum(axis=1)
     order = np.lexsort((j, np.where(i == j, -1.0, d2), i))
-    i, j, d2 = i[order], j[order], d2[order]
+    i, j = i[order], j[order]
     starts = np.concatenate([[0], np.cumsum(np.bincount(i, minlength=n))]).astype(np.int64)
-    return Near(starts, j.astype(np.int32), d2.astype(np.float32), own)
+    return Near(starts, j.astype(np.int32), d2[order].astype(np.float32), own)
 
 
 def finish(steps: Generator[float, None, Near]) -> Near:

@@ -1,0 +1,197 @@
+"""Neighbourhoods that follow their sliders, and what is selected against the rest."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from napari_stml.analyses import _niche_charts as draw
+from napari_stml.analyses._niche_parts import BANDWIDTH
+from napari_stml.analyses._niche_selected import Selected
+from napari_stml.analyses._threads import limits
+from napari_stml.analyses._tissue import kind_of, tissues
+from napari_stml.core.params import LiveParams, param
+from napari_stml.core.results import Labels, Result, Table, Values
+from napari_stml.methods.clusters import naming
+from napari_stml.methods.niches import diversity, hoods, labelling
+from napari_stml.methods.niches.near import finish
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_stml.analyses.niches import NichesParams
+    from napari_stml.core.inputs import Inputs
+    from napari_stml.methods.niches.hoods import FloatArray
+    from napari_stml.methods.niches.near import Near
+
+SAMPLE = 20_000
+"""Centres of another number of niches are looked for in as many neighbourhoods."""
+ROUNDS = 12
+WIDEST = 100
+"""Neighbours kept ready for the slider; more are looked up when it goes there."""
+
+
+class NichesLive(LiveParams):
+    show: Literal["niches", "perplexity", "evenness"] = param(
+        "niches", title="Show", help="What is painted on the tissue."
+    )
+    niches: int = param(
+        8, title="Number of niches", help="Grouping of neighbourhoods that are alike.",
+        ge=2, le=30, step=1, when={"show": "niches"},
+    )  # fmt: skip
+    k: int = param(
+        100, title="Nearest", unit="cells", help="How many nearest cells are looked at.",
+        ge=2, le=300, step=1, when={"around": ("automatic", "nearest")},
+    )  # fmt: skip
+    radius: float = param(
+        150.0, title="Radius", unit="um", help="All cells or spots within this distance.",
+        ge=5, le=1000, log=True, when={"around": "radius"},
+    )  # fmt: skip
+    rings: int = param(
+        2, title="Rings", help="Steps on the array.", ge=1, le=8, step=1,
+        when={"around": ("automatic", "rings")},
+    )  # fmt: skip
+    bandwidth_factor: float = param(
+        1.0, title="Bandwidth x", ge=0.1, le=10, log=True, when={"weights": "falling"},
+        help="Times the Run's bandwidth: the distance at which a neighbour's weight has fallen to "
+        "37 %. Below it stands what that is in um, and how many neighbours then count.",
+    )  # fmt: skip
+
+
+class NicheLive:
+    """One Run's section; niches keep number and colour as far as they keep their cells."""
+
+    def __init__(self, result: Result, inputs: Inputs, params: NichesParams) -> None:
+        self._params, self._seed, self._threads = params, inputs.seed, inputs.threads
+        self._limit = limits(inputs.threads)
+        looked_at = inputs.sections[:1]
+        (self._tissue,) = tissues(looked_at, params)
+        self._kind = kind_of(params, self._tissue.section)
+        base, table = result.part(draw.NICHES, self._tissue.name), result.part(BANDWIDTH)
+        if not (isinstance(base, Labels) and isinstance(table, Table)):
+            raise TypeError("this is no result of the niches")
+        self._base = np.asarray(base.codes)
+        self._names = base.categories
+        self._tau = float(table.columns["bandwidth"][0]) ** 2 or None
+        self._rows = np.flatnonzero(self._base >= 0)
+        self._near = self._neighbours(max(params.k, 2), params.radius, params.rings)
+        self._reach = (max(params.k, 2), params.radius, params.rings)
+        self._hoods: hoods.Hoods | None = None
+        self._centres: dict[int, NDArray[np.float32]] = {}
+        self._last: tuple[tuple[Any, ...], FloatArray] | None = None
+
+    @cached_property
+    def _selected(self) -> Selected:
+        return Selected(self._tissue, self._params)
+
+    def update(self, params: NichesLive, selection: tuple[str, ...] | None) -> Result:
+        shares = self._shares(params)
+        charts: list[Any] = []
+        if params.show == "niches":
+            codes = self._codes(shares, params)
+            everywhere = np.full(len(self._base), -1, dtype=np.int32)
+            everywhere[self._rows] = codes
+            names = tuple(str(i + 1) for i in range(int(codes.max()) + 1))
+            part: Labels | Values = Labels(draw.NICHES, everywhere, names)
+            if not selection:
+                charts = [draw.composition(
+                    shares[self._rows], codes, names, self._tissue.types,
+                    self._tissue.frequency(), self._selected.value,
+                )]  # fmt: skip
+        else:
+            values = np.full(len(self._base), np.nan, dtype=np.float32)
+            mixed = diversity.perplexity if params.show == "perplexity" else diversity.evenness
+            values[self._rows] = mixed(shares[self._rows])
+            part = Values(params.show, values)
+        if selection:
+            charts = self._selected.charts(selection, shares, self._rows, self._near_at(params),
+                                           self._tau_at(params))  # fmt: skip
+        return Result.of(self._tissue.name, part, *charts, shows=part.name)
+
+    def readout(self, params: NichesLive) -> Mapping[str, str]:
+        near, tau = self._near_at(params), self._tau_at(params)
+        said = {}
+        if tau is not None:
+            said["bandwidth"] = f"{np.sqrt(tau):.3g} {self._tissue.unit}"
+        said["neighbours that count"] = f"{hoods.effective_number(near, tau):.1f}"
+        values = diversity.perplexity(self._shares(params)[self._rows])
+        said["median perplexity"] = f"{float(np.nanmedian(values)):.2f}"
+        return said
+
+    def _tau_at(self, params: NichesLive) -> float | None:
+        return None if self._tau is None else self._tau * params.bandwidth_factor**2
+
+    def _neighbours(self, k: int, radius: float, rings: int) -> Near:
+        own = self._tissue.spots.section
+        most = max(2, len(own.names) - 1)
+        changed = self._params.model_copy(
+            update={"k": min(max(k, min(WIDEST, most)), most), "radius": radius, "rings": rings}
+        )
+        return finish(self._tissue.neighbours(changed, self._threads))
+
+    def _near_at(self, params: NichesLive) -> Near:
+        """The neighbours at the sliders, cut from those that are kept."""
+        self._widen(params)
+        if self._kind == "nearest":
+            window = self._params.weights == "equal" and self._near.own
+            return self._near.closest(params.k - window)
+        return self._near.inside(params.radius) if self._kind == "radius" else self._near
+
+    def _widen(self, params: NichesLive) -> None:
+        k, radius, rings = self._reach
+        wanted = {
+            "nearest": params.k > max(k, WIDEST), "radius": params.radius > radius,
+            "rings": params.rings != rings,
+        }[self._kind]  # fmt: skip
+        if wanted:
+            self._reach = (params.k, params.radius, params.rings)
+            self._near = self._neighbours(*self._reach)
+            self._hoods = self._last = None
+
+    def _shares(self, params: NichesLive) -> FloatArray:
+        tau = self._tau_at(params)
+        place = (params.k, params.radius, params.rings, tau)
+        if self._last is not None and self._last[0] == place:
+            return self._last[1]
+        self._widen(params)
+        if self._tissue.shares is not None or tau is None:
+            shares, _ = self._tissue.composed(self._near_at(params), tau)
+        else:
+            if self._hoods is None:
+                self._hoods = hoods.Hoods(self._near, self._tissue.codes, len(self._tissue.types))
+            shares = self._hoods.at(
+                tau, k=params.k if self._kind == "nearest" else 0,
+                radius=params.radius if self._kind == "radius" else 0.0,
+            )  # fmt: skip
+        self._last = (place, shares)
+        return shares
+
+    def _codes(self, shares: FloatArray, params: NichesLive) -> NDArray[np.int32]:
+        """Niches at the sliders: from known centres in a few rounds, in step with the Run's."""
+        root = self._params.compare == "square roots"
+        points = np.nan_to_num(shares[self._rows])
+        points = np.sqrt(points) if root else points
+        points = np.ascontiguousarray(points, dtype=np.float32)
+        number = params.niches
+        if number not in self._centres:
+            self._centres[number] = self._first_centres(points, number)
+        codes = labelling.settled(points, self._centres[number], ROUNDS)
+        own = self._base[self._rows]
+        return codes if number == len(self._names) else naming.in_step(codes, own)
+
+    def _first_centres(self, points: NDArray[np.float32], number: int) -> NDArray[np.float32]:
+        own = self._base[self._rows]
+        if number == len(self._names):
+            return labelling.centres(points, own, number)
+        some = np.arange(len(points))
+        if len(some) > SAMPLE:
+            some = np.random.default_rng(self._seed).choice(some, SAMPLE, replace=False)
+        with self._limit():
+            codes = labelling.k_means(
+                points[some].astype(np.float64), min(number, len(some)), self._seed
+            )
+        return labelling.centres(points[some], codes, int(codes.max()) + 1)
