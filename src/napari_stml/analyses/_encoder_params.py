@@ -15,7 +15,7 @@ class EncoderParams(Params):
     """Subclasses give ``encoder`` and ``batch`` their own defaults."""
 
     tiles: str = param(
-        "", title="Tiles", source="run",
+        "", title="Tiles", source="run", holds="tiles",
         help="A Run of 'Tiles'; empty takes a tile around every spot, or a grid on the tissue "
         "where there are no spots.",
     )  # fmt: skip

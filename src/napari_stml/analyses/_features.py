@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_stml.analyses._charts import numbers
 from napari_stml.analyses._slide import ROW, default_um_per_px, grid_of, tiles_part
+from napari_stml.analyses._tiles_live import KEPT
 from napari_stml.core.charts import Axis, Chart
 from napari_stml.core.errors import StmlError
 from napari_stml.core.results import Matrix, Part, Tiles, Values
@@ -63,6 +64,11 @@ def tiles_for(
         if (row >= len(section.names)).any():
             raise StmlError("These tiles belong to another section", where=run)
         inside = (row < 0) | section.inside[row] if len(section.names) else row < 0
+        if KEPT in tiles.values:
+            inside &= np.asarray(tiles.values[KEPT]).astype(str) == "kept"
+        if not inside.any():
+            raise StmlError("All tiles are left out", where=run, do="choose a wider scope, or "
+                            "other thresholds of quality")  # fmt: skip
         return grid.only(inside), row[inside]
     um = default_um_per_px(seen.scale, um_per_px)
     pixels = pixels or max(16, round(USUAL_UM / um))
@@ -176,11 +182,11 @@ def parts_of(
     columns["tissue share"] = found.grid.share
     columns["outside the slide"] = found.grid.outside
     columns |= {c: found.values[:, i] for i, c in enumerate(found.columns)}
-    return (tiles_part(found.grid, seen, columns, FEATURES),)
+    return (tiles_part(found.grid, seen, columns, FEATURES, colour_by="look 1"),)
 
 
 NOT_FEATURES = frozenset({*(f"look {i + 1}" for i in range(COMPONENTS)), "tissue share",
-                          "outside the slide", ROW, "cluster"})  # fmt: skip
+                          "outside the slide", ROW, "cluster", "likeness"})  # fmt: skip
 
 
 def stored_features(part: Any, run: str) -> tuple[NDArray[np.float32], tuple[str, ...]]:

@@ -65,12 +65,13 @@ def default_um_per_px(scale: UmPerPx, wanted: float, usual: float = 0.5) -> floa
 
 
 def tiles_part(
-    grid: TileGrid, seen: Picture, values: Mapping[str, NDArray[Any]], name: str = "tiles"
-) -> Tiles:
+    grid: TileGrid, seen: Picture, values: Mapping[str, NDArray[Any]], name: str = "tiles",
+    colour_by: str = "",
+) -> Tiles:  # fmt: skip
     """A grid in reference pixels; where the slide lies turned, its tiles are drawn upright."""
     side = grid.side * seen.affine.length_factor
     xy = seen.affine(grid.centres) - side / 2
-    return Tiles(name, np.asarray(xy, dtype=np.float64), float(side), dict(values))
+    return Tiles(name, np.asarray(xy, dtype=np.float64), float(side), dict(values), colour_by)
 
 
 def grid_of(tiles: Any, settings: Any, seen: Picture, run: str) -> TileGrid:
@@ -111,3 +112,16 @@ def tissue_of(mask: Any, run: str) -> NDArray[np.bool_]:
     if not isinstance(mask, Mask):
         raise StmlError("This Run holds no mask", where=run, do="choose a Run of 'Tissue'")
     return np.asarray(mask.pixels == 1)
+
+
+def tissue_measures(tissue: NDArray[np.bool_], um_per_px: float, **more: object) -> Table:
+    """Area and share of the tissue, and what else is said of a mask."""
+    said: dict[str, object] = {
+        "tissue mm2": f"{tissue.sum() * um_per_px**2 / 1e6:.3f}",
+        "share of the slide": f"{tissue.mean():.4f}",
+        "um per pixel": f"{um_per_px:.4g}",
+    }
+    said |= {k.replace("_", " "): v for k, v in more.items()}
+    return Table("tissue measures", {
+        "quantity": tuple(said), "value": tuple(str(v) for v in said.values()),
+    })  # fmt: skip

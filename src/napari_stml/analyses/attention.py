@@ -137,8 +137,8 @@ class Attention:
         ]  # fmt: skip
         notes = [*seen.notes, *_notes(params, preset.name, len(grid), values)]
         return Result.of(
-            section.section, *shown, tiles_part(grid, seen, values), said, shows=ATTENTION,
-            notes=tuple(notes),
+            section.section, *shown, tiles_part(grid, seen, values, "attention tiles"), said,
+            shows=ATTENTION, notes=tuple(notes),
         )  # fmt: skip
 
     def live(self, result: Result, inputs: Inputs, params: AttentionParams) -> AttentionLive:

@@ -16,13 +16,20 @@ from napari_stml.analyses._slide import (
     tiles_part,
     tissue_of,
 )
+from napari_stml.analyses._tiles_live import (
+    QUALITY,
+    TilesLive,
+    TilesLiveParams,
+    counted,
+    judged,
+)
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import Pixels, Stored
 from napari_stml.core.params import Params, param
 from napari_stml.core.progress import Progress
-from napari_stml.core.results import Result
+from napari_stml.core.results import Result, Table, Tiles
 from napari_stml.slide import grid as grids
 from napari_stml.slide.brightfield import overview
 from napari_stml.slide.quality import measures
@@ -52,7 +59,7 @@ class TileSetup(Params):
         "grid", title="Tiles", help="A regular grid on the tissue, or one tile around every spot.",
     )  # fmt: skip
     tissue: str = param(
-        "", title="Tissue", source="run",
+        "", title="Tissue", source="run", holds="Mask",
         help="A Run of 'Tissue' that says where tissue is; empty finds it now.",
     )  # fmt: skip
     least_tissue: float = param(
@@ -99,6 +106,7 @@ class TilesAnalysis:
     sections = "one"
     context = "inside"
     Params = TileSetup
+    LiveParams = TilesLiveParams
 
     def needs(self, params: TileSetup) -> Mapping[str, Need]:
         wanted: dict[str, Need] = {"pixels": Pixels(params.image or None)}
@@ -132,6 +140,8 @@ class TilesAnalysis:
         if params.quality:
             found = yield from _measured(grid, seen, inputs.threads)
             values["sharpness"], values["brightness"] = found.T
+        usual = TilesLiveParams(least_tissue=params.least_tissue)
+        values[QUALITY] = judged(values, usual)
         yield Progress(99, 100, "counting")
         charts = [histogram("tissue share of tiles", "Tissue in the tiles", Axis("tissue share"),
                             grid.share)]  # fmt: skip
@@ -142,10 +152,19 @@ class TilesAnalysis:
             pixels=grid.pixels, um_per_pixel=repr(grid.um_per_px), around=params.around,
             image=params.image, channels=",".join(params.channels), slide=seen.slide.key,
         )  # fmt: skip
+        told = "; ".join(f"{k}: {v}" for k, v in counted(values[QUALITY]).items())
         return Result.of(
-            section.section, tiles_part(grid, seen, values), said, *charts, shows="tiles",
-            notes=(*seen.notes, *_notes(grid, section, params)),
+            section.section, tiles_part(grid, seen, values, colour_by=QUALITY), said, *charts,
+            shows="tiles",
+            notes=(*seen.notes, *_notes(grid, section, params),
+                   f"usual thresholds of quality would keep {told.removeprefix('kept: ')}"),
         )  # fmt: skip
+
+    def live(self, result: Result, inputs: Inputs) -> TilesLive:
+        tiles, settings = result.part("tiles"), result.part(SETTINGS)
+        assert isinstance(tiles, Tiles)
+        assert isinstance(settings, Table)
+        return TilesLive(inputs.one.section, tiles, settings)
 
 
 def _tissue(

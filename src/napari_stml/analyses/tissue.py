@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_stml.analyses._slide import picture
+from napari_stml.analyses._slide import picture, tissue_measures
+from napari_stml.analyses._tissue_live import TissueLive, TissueLiveParams, rules_of
 from napari_stml.core.analysis import register
 from napari_stml.core.needs import Pixels
 from napari_stml.core.params import Params, param
 from napari_stml.core.progress import Progress
-from napari_stml.core.results import Mask, Result, Table
+from napari_stml.core.results import Mask, Result
 from napari_stml.slide.brightfield import overview
-from napari_stml.slide.tissue import CLASSES, TISSUE, TissueRules, find_tissue
+from napari_stml.slide.tissue import CLASSES, TISSUE, find_tissue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +69,9 @@ class Tissue:
     order = 10
     sections = "one"
     context = "inside"
+    corrected_by = "tissue-correction"
     Params = TissueParams
+    LiveParams = TissueLiveParams
 
     def needs(self, params: TissueParams) -> Mapping[str, Need]:
         return {"pixels": Pixels(params.image or None)}
@@ -79,12 +82,8 @@ class Tissue:
         yield Progress(0, 3, "reading the slide")
         view = overview(seen.slide, seen.scale, params.um_per_px, seen.look)
         yield Progress(1, 3, "finding tissue")
-        rules = TissueRules(
-            threshold=params.threshold, smallest_mm2=params.smallest, hole_mm2=params.holes,
-            pen=params.pen, pale=params.pale,
-        )  # fmt: skip
         pixels = view.pixels if seen.look.is_colour else 255 - view.pixels
-        found = find_tissue(pixels, view.um_per_px, rules)
+        found = find_tissue(pixels, view.um_per_px, rules_of(params))
         yield Progress(2, 3, "placing it")
         affine = seen.affine @ view.affine
         classes = found.classes
@@ -98,12 +97,19 @@ class Tissue:
         if len(section.xy):
             notes.append(f"{_covered(section, classes, affine):.1%} of the spots lie on it")
         mask = Mask("tissue", classes, affine, CLASSES)
-        said = Table("tissue measures", {
-            "quantity": ("tissue mm2", "share of the slide", "least saturation", "um per pixel"),
-            "value": (f"{mm2:.3f}", f"{share:.4f}", f"{found.threshold:.3f}",
-                      f"{view.um_per_px:.4g}"),
-        })  # fmt: skip
+        said = tissue_measures(
+            classes == TISSUE, view.um_per_px, least_saturation=f"{found.threshold:.3f}"
+        )
         return Result.of(section.section, mask, said, shows="tissue", notes=tuple(notes))
+
+    def live(self, result: Result, inputs: Inputs, params: TissueParams) -> TissueLive:
+        section = inputs.one
+        seen = picture(section)
+        view = overview(seen.slide, seen.scale, params.um_per_px, seen.look)
+        keep = None
+        if section.scope.polygons:
+            keep = _inside(section, view.pixels.shape[:2], seen.affine @ view.affine)
+        return TissueLive(section.section, seen, view, params, keep)
 
 
 def _inside(section: SectionInputs, shape: tuple[int, ...], affine: Affine) -> NDArray[np.bool_]:

@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "write a section as .h5ad, .csv or .parquet",
     "regions": "list drawn regions; read and write QuPath's GeoJSON, memberships as CSV",
     "figure": "draw a section, a region or a chart for print",
+    "gallery": "draw tiles with their attention maps and values for print",
     "report": "write one page about a section and its Runs",
     "demo": "make the demo sections and show them",
     "doctor": "say what works on this computer, and what to do about what does not",

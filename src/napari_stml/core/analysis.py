@@ -47,7 +47,9 @@ class HasReadout(Protocol):
 class Analysis(Protocol):
     """One analysis: its names, what it needs and what it computes.
 
-    ``order`` is its place on the page (a small number comes first; 50 where it is not given).
+    ``order`` is its place on the page (a small number comes first; 50 where it is not given);
+    ``offered = False`` keeps it off the page, where something else in the window makes its Runs;
+    ``corrected_by`` names the analysis that keeps what a brush changed on its mask.
     An analysis with a live part also has ``LiveParams`` and
     ``live(self, result: Result, inputs: Inputs, params: Params) -> Live``, where ``params`` are
     those of the finished Run; one that does not look at them may leave them out.

@@ -24,7 +24,8 @@ def shown_overlay(name: str, part: Part, colour_map: str = "") -> Shown:
     """The colours of an overlay, for its legend too."""
     if isinstance(part, Heatmap):
         title = f"{part.name} ({part.unit})" if part.unit else part.name
-        return numeric(name, title, part.pixels.ravel(), colour_map, part.scale)
+        shown = numeric(name, title, part.pixels.ravel(), colour_map, part.scale)
+        return shown.with_limits(*part.limits) if part.limits is not None else shown
     if isinstance(part, Mask):
         ids = sorted(int(i) for i in np.unique(part.pixels) if i)
         names = [part.classes.get(i, str(i)) for i in ids]
@@ -35,6 +36,8 @@ def shown_overlay(name: str, part: Part, colour_map: str = "") -> Shown:
         return _classes(name, np.array([names.index(c) for c in part.classes]), names)
     assert isinstance(part, Tiles)
     column, values = next(iter(part.values.items()), ("tiles", np.zeros(len(part.xy), object)))
+    if part.colour_by in part.values:
+        column, values = part.colour_by, part.values[part.colour_by]
     found = np.asarray(values)
     if found.dtype.kind in "fiu":
         return numeric(name, column, found.astype(np.float64), colour_map)

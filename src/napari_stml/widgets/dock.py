@@ -117,7 +117,10 @@ class StmlDock(QWidget):
     def _add_analyses(self) -> None:
         known = analyses()
         for tab, (title, help_text) in TABS.items():
-            mine = {name: kind for name, kind in known.items() if kind.tab == tab}
+            mine = {
+                name: kind for name, kind in known.items()
+                if kind.tab == tab and getattr(kind, "offered", True)
+            }  # fmt: skip
             if mine:
                 page = AnalysisPage(mine)
                 page.run_requested.connect(self._run)
@@ -252,6 +255,7 @@ class StmlDock(QWidget):
     def _runs_changed(self) -> None:
         if self.state.current is not None:
             section = self.state.current.section
+            self.head.show_section(section)
             self.runs.show_section(section)
             self.look.show_section(section)
             self._offer(section)

@@ -78,6 +78,8 @@ class ResultPanel(QWidget):
             layout.addLayout(row)
         if live is not None:
             layout.addWidget(live)
+        self._place = QVBoxLayout()
+        layout.addLayout(self._place)
         for name, kind in [(e.name, e.kind) for e in record.parts]:
             if kind in {"Chart", "Table", "GeneValues"}:
                 self._add(layout, name)
@@ -115,6 +117,10 @@ class ResultPanel(QWidget):
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(text)
+
+    def add(self, widget: QWidget) -> None:
+        """Put something below the values."""
+        self._place.addWidget(widget)
 
     def show_first(self) -> None:
         """Paint the value that the analysis wants to be seen."""

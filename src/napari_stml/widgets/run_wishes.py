@@ -18,9 +18,12 @@ from napari_stml.widgets.answers import answers_of
 from napari_stml.widgets.live_painting import LivePainting
 from napari_stml.widgets.live_panel import LivePanel
 from napari_stml.widgets.result_panel import ResultPanel
+from napari_stml.widgets.run_extras import extras
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from qtpy.QtWidgets import QWidget
 
     from napari_stml.core.params import LiveParams, Params
     from napari_stml.core.run_record import RunRecord
@@ -44,6 +47,8 @@ class RunWishes(QObject):
         self._plans: dict[str, PlannedRun] = {}
         self._live: LivePanel | None = None
         self._painting: LivePainting | None = None
+        self.window: QWidget | None = None
+        """What a Run opened beside the dock (its gallery)."""
         state.clicked_at.connect(self._take_place)
         control.published.connect(self._published)
 
@@ -75,6 +80,8 @@ class RunWishes(QObject):
         panel.undo_requested.connect(self.undo)
         panel.repeat_requested.connect(self._repeat)
         panel.picked.connect(self._picked)
+        for each in extras(self, self._state, record):
+            panel.add(each)
         return panel
 
     def paint(self, name: str) -> None:
