@@ -1,0 +1,108 @@
+"""Baselines without a network: the mean, ridge and partial least squares on features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_stml.methods.expression_models.scores import pearson
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+PENALTIES = np.geomspace(1e0, 1e6, 19)
+COMPONENTS = (2, 4, 8, 16)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """y = (x - centre) weight + offset; ``chosen`` says what the inner folds chose."""
+
+    centre: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    offset: NDArray[np.float32]
+    chosen: str = ""
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        return np.asarray((x - self.centre) @ self.weight + self.offset, dtype=np.float32)
+
+
+def fit_mean(x: NDArray[Any], y: NDArray[Any]) -> Linear:
+    zero = np.zeros(x.shape[1], dtype=np.float32)
+    weight = np.zeros((x.shape[1], y.shape[1]), dtype=np.float32)
+    return Linear(zero, weight, np.asarray(y.mean(axis=0), dtype=np.float32))
+
+
+def fit_ridge(
+    x: NDArray[Any], y: NDArray[Any], groups: NDArray[Any],
+    penalties: Sequence[float] | NDArray[Any] = PENALTIES,
+) -> Linear:  # fmt: skip
+    """Ridge whose penalty has the best mean r over inner folds (``groups`` of the rows)."""
+    grid = [float(p) for p in penalties]
+    total = np.zeros(len(grid))
+    for train, test in _inner(groups):
+        if len(grid) == 1:
+            break
+        paths = _ridge_path(x[train], y[train], grid)
+        total += [pearson(model(x[test]), y[test]).mean() for model in paths]
+    best = grid[int(total.argmax())]
+    model = _ridge_path(x, y, [best])[0]
+    return Linear(model.centre, model.weight, model.offset, f"penalty {best:.3g}")
+
+
+def fit_pls(
+    x: NDArray[Any], y: NDArray[Any], groups: NDArray[Any],
+    components: Sequence[int] = COMPONENTS,
+) -> Linear:  # fmt: skip
+    """Partial least squares whose number of components the inner folds choose."""
+    able = [k for k in components if k <= min(x.shape[1], y.shape[1] * 50, len(x) // 4)] or [1]
+    total = np.zeros(len(able))
+    for train, test in _inner(groups):
+        if len(able) == 1:
+            break
+        total += [pearson(_pls(x[train], y[train], k)(x[test]), y[test]).mean() for k in able]
+    best = able[int(total.argmax())]
+    model = _pls(x, y, best)
+    return Linear(model.centre, model.weight, model.offset, f"{best} components")
+
+
+def _inner(groups: NDArray[Any]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    found = []
+    for group in np.unique(groups):
+        train, test = np.flatnonzero(groups != group), np.flatnonzero(groups == group)
+        if len(train) >= 5 and len(test) >= 3:
+            found.append((train, test))
+    return found
+
+
+def _ridge_path(x: NDArray[Any], y: NDArray[Any], penalties: Sequence[float]) -> list[Linear]:
+    centre, offset = x.mean(axis=0), y.mean(axis=0)
+    a, b = np.asarray(x - centre, dtype=np.float64), np.asarray(y - offset, dtype=np.float64)
+    if len(a) < a.shape[1]:
+        power, axes = np.linalg.eigh(a @ a.T)
+        left, right = a.T @ axes, axes.T @ b
+    else:
+        power, axes = np.linalg.eigh(a.T @ a)
+        left, right = axes, axes.T @ (a.T @ b)
+    power = np.maximum(power, 0)
+    out = []
+    for p in penalties:
+        weight = left @ (right / (power + p)[:, None])
+        out.append(Linear(centre.astype(np.float32), weight.astype(np.float32),
+                          offset.astype(np.float32)))  # fmt: skip
+    return out
+
+
+def _pls(x: NDArray[Any], y: NDArray[Any], components: int) -> Linear:
+    from sklearn.cross_decomposition import PLSRegression
+
+    model = PLSRegression(n_components=components, scale=False).fit(x, y)
+    weight = np.asarray(model.coef_, dtype=np.float32).T
+    return Linear(
+        np.asarray(x.mean(axis=0), dtype=np.float32), weight,
+        np.asarray(y.mean(axis=0), dtype=np.float32),
+    )  # fmt: skip
