@@ -121,6 +121,20 @@ class Regions:
 
 
 @dataclass(frozen=True)
+class View:
+    """An image of the section seen through a formula, computed for the window one looks at.
+
+    ``through`` names the formula of `core.slide_views`, ``numbers`` are what it needs; ``image``
+    is empty for the reference image.
+    """
+
+    name: str
+    through: str
+    numbers: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    image: str = ""
+
+
+@dataclass(frozen=True)
 class Table:
     """Rows that belong to no observation: scores per gene, per region, per cluster."""
 
@@ -150,6 +164,7 @@ Part = (
     | Table
     | Chart
     | Model
+    | View
 )
 
 SHARED = ""

@@ -36,7 +36,7 @@ def _classes() -> dict[str, type[Any]]:
         inputs.Inputs, inputs.SectionInputs, inputs.Matrix2D, inputs.Categories, inputs.Region,
         results.Result, results.Values, results.Labels, results.Matrix, results.Graph,
         results.GeneValues, results.Heatmap, results.Mask, results.Tiles, results.Regions,
-        results.Table, results.Model, scope.Scope,
+        results.Table, results.Model, results.View, scope.Scope,
     ]  # fmt: skip
     return {k.__name__: k for k in known}
 

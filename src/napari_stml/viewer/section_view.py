@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.core.results import Tiles
+from napari_stml.core.results import Tiles, View
 from napari_stml.viewer.element_layer import points_layer, shapes_layer
 from napari_stml.viewer.frame import Frame
 from napari_stml.viewer.highlight import Highlight, fitting
@@ -16,6 +16,7 @@ from napari_stml.viewer.make_spots import make_spots
 from napari_stml.viewer.paint import split
 from napari_stml.viewer.part_layers import part_layer, refreshed, tiles_shown
 from napari_stml.viewer.prepare import prepared_of
+from napari_stml.viewer.seen_layer import seen_layer
 from napari_stml.viewer.shown import Shown, of_codes, shown_of
 from napari_stml.viewer.slide_layer import mask_layer, slide_layers
 from napari_stml.viewer.styling import Styling
@@ -145,7 +146,18 @@ class SectionView:
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
             self._others.remove(layer)
-        return self._add(part_layer(part, name, self.frame), f"{run} / {part.name}")
+        layer = (
+            self._seen_through(part, name) if isinstance(part, View)
+            else part_layer(part, name, self.frame)
+        )  # fmt: skip
+        return self._add(layer, f"{run} / {part.name}")
+
+    def _seen_through(self, part: View, name: str) -> Layer:
+        image = part.image or next(iter(self.section.images))
+        watch = self.watches.setdefault(image, Watch())
+        return seen_layer(
+            part, self.section.images[image], name, self.frame, self.ready.coarse.get(image), watch
+        )
 
     def part_of(self, run: str, name: str) -> Layer | None:
         """The layer of a Run's part, while it stands in the viewer."""

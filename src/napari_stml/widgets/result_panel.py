@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_stml.widgets.live_panel import LivePanel
 
 PAINTED = ("Labels", "Values")
-LAYERS = ("Heatmap", "Mask", "Tiles", "Regions")
+LAYERS = ("Heatmap", "Mask", "Tiles", "Regions", "View")
 WORDS = {
     "Methods paragraph": lambda record, section: describe(record),
     "Command line": as_command,

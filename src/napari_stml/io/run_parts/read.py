@@ -21,6 +21,7 @@ from napari_stml.core.results import (
     Table,
     Tiles,
     Values,
+    View,
 )
 from napari_stml.io.run_parts import models
 
@@ -56,6 +57,9 @@ def _from_record(entry: PartEntry) -> Part:
             links=tuple(Link(k["kind"], tuple(k["ids"]), k["value"]) for k in content["links"]),
             notes=tuple(content["notes"]),
         )
+    if entry.kind == "View":
+        numbers = {k: tuple(v) for k, v in content["numbers"].items()}
+        return View(entry.name, content["through"], numbers, content["image"])
     columns = {k: tuple(v) for k, v in content["columns"].items()}
     if entry.kind == "GeneValues":
         return _gene_values(entry.name, columns)

@@ -22,6 +22,7 @@ from napari_stml.core.results import (
     Table,
     Tiles,
     Values,
+    View,
 )
 from napari_stml.core.run_record import PartEntry
 from napari_stml.io.run_parts import models
@@ -185,6 +186,10 @@ def _alone(staging: Staging, section: str, part: Part, key: str) -> PartEntry:
         titles = part.columns or tuple(str(i) for i in range(part.values.shape[1]))
         values = {c: part.values[:, i] for i, c in enumerate(titles)}
         return _table(staging, entry, {"gene": part.genes, **values})
+    if isinstance(part, View):
+        numbers = {k: list(v) for k, v in part.numbers.items()}
+        seen = {"through": part.through, "numbers": numbers, "image": part.image}
+        return entry.model_copy(update={"content": seen})
     if isinstance(part, Chart):
         return entry.model_copy(update={"content": _chart(part)})
     if isinstance(part, Model):

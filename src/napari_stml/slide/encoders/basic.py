@@ -7,6 +7,7 @@ to what only training can tell. Every value stands in `names`, in the order of t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from napari_stml.slide.stain import RUIFROK, Dyes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-VERSION = 1
+VERSION = 2
 """Any change of a value or of the order is a new version: part of every cache's signature."""
 
 _DYES = Dyes(RUIFROK, np.ones(2))
@@ -31,6 +32,7 @@ NUCLEUS = 0.30
 """Hematoxylin above the tile's median by this much counts as nucleus."""
 
 _BINS = 8
+_LARGEST_PRODUCT = 512
 
 
 def names() -> tuple[str, ...]:
@@ -122,12 +124,27 @@ def _spread(channel: NDArray[np.float32]) -> list[float]:
 
 
 def _smooth(channel: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    from scipy.ndimage import gaussian_filter
+    """A Gaussian cut at 2.5 sigma, reflected at the border.
 
-    smoothed: NDArray[np.float32] = gaussian_filter(
-        channel, max(sigma, 0.3), truncate=2.5, mode="reflect"
-    )
-    return smoothed
+    Of tiles as encoders take them two products with the blur of the identity are an order of
+    magnitude faster than sliding a kernel along every line.
+    """
+    sigma = round(max(sigma, 0.3), 6)
+    if max(channel.shape) > _LARGEST_PRODUCT:
+        from scipy.ndimage import gaussian_filter
+
+        slid: NDArray[np.float32] = gaussian_filter(channel, sigma, truncate=2.5, mode="reflect")
+        return slid
+    down, across = (_blur(n, sigma) for n in channel.shape)
+    return np.asarray(down @ channel @ across.T, dtype=np.float32)
+
+
+@cache
+def _blur(size: int, sigma: float) -> NDArray[np.float32]:
+    from scipy.ndimage import gaussian_filter1d
+
+    blurred = gaussian_filter1d(np.eye(size), sigma, axis=0, truncate=2.5, mode="reflect")
+    return np.ascontiguousarray(blurred, dtype=np.float32)
 
 
 def _edges(channel: NDArray[np.float32], sigma: float) -> list[float]:
