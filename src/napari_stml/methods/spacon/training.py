@@ -1,0 +1,174 @@
+"""Training, sampled as in the reference or on the whole graph, and the features of both views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from napari_stml.core.errors import StmlError
+from napari_stml.methods.spacon.sampling import Sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+    from torch import Tensor
+
+    from napari_stml.models.spacon.network import Fusion, SpaCon
+
+Mode = Literal["sampled", "whole graph"]
+CLIP = 5.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the network is built and trained.
+
+    ``sampled`` follows the reference: batches of 64 spots with some of those that send to them,
+    an epoch is one pass over all spots. ``whole graph`` takes every link in every step and one
+    step is one epoch: another objective, for sections on which the first takes too long.
+    """
+
+    hidden: tuple[int, int, int] = (256, 64, 16)
+    fusion: Fusion = "concat"
+    mode: Mode = "sampled"
+    epochs: int = 10
+    rate: float = 1e-4
+    decay: float = 1e-4
+    seed: int = 42
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the optimiser; ``loss`` is the squared error per spot and gene."""
+
+    done: int
+    total: int
+    epoch: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Features of both views over the whole graph, the weights, and the loss of every epoch."""
+
+    con: NDArray[np.float32]
+    spa: NDArray[np.float32]
+    tensors: Mapping[str, NDArray[Any]]
+    losses: tuple[float, ...]
+
+
+class Training:
+    """A network on one set of spots.
+
+    Parameters
+    ----------
+    x
+        Expression, log-normalised (n, genes).
+    con, spa
+        Links: rows send, columns receive.
+    """
+
+    def __init__(
+        self, x: NDArray[np.float32], con: csr_matrix, spa: csr_matrix, plan: Plan
+    ) -> None:
+        import torch
+
+        from napari_stml.models.spacon.edges import Edges
+        from napari_stml.models.spacon.network import Moments, SpaCon
+
+        if con.shape != spa.shape or con.shape[0] != len(x):
+            raise ValueError("expression and both graphs must have the same spots")
+        self.plan = plan
+        self._con_links, self._spa_links = con, spa
+        device = plan.device
+        self.x = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)).to(device)
+        self.con, self.spa = Edges.of(con, device), Edges.of(spa, device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(plan.seed)
+            self.model: SpaCon = SpaCon(x.shape[1], plan.hidden, plan.fusion)
+        self.model.to(device)
+        self.model.draw_from(torch.Generator(device=device).manual_seed(plan.seed))
+        self._moments = Moments.of(self.x)
+
+    def load(self, tensors: Mapping[str, Any]) -> None:
+        """Go on from stored weights."""
+        from napari_stml.models.spacon import names
+
+        try:
+            names.load(self.model, tensors)
+        except RuntimeError as error:
+            raise StmlError(
+                "The stored network does not fit: genes, hidden layers or fusion differ",
+                do="choose the settings of that Run, or begin anew",
+            ) from error
+
+    def features(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Both views of all spots, over all links, without dropout."""
+        import torch
+
+        self.model.eval()
+        with torch.no_grad():
+            views = self.model.views(self.x, self.con, self.spa)
+        return views.con.cpu().numpy(), views.spa.cpu().numpy()
+
+    def steps(self) -> Generator[Step, None, Trained]:
+        """Train to the end; every step is a place to stop."""
+        import torch
+
+        plan, model = self.plan, self.model
+        fused = str(self.x.device) == "cpu"
+        optimiser = torch.optim.Adam(
+            model.parameters(), lr=plan.rate, weight_decay=plan.decay, fused=fused
+        )
+        sampler = Sampler(self._con_links, plan.seed) if plan.mode == "sampled" else None
+        each = len(sampler) if sampler is not None else 1
+        total, done = plan.epochs * each, 0
+        losses: list[float] = []
+        for epoch in range(plan.epochs):
+            errors, size = 0.0, 0
+            model.train()
+            for loss, nodes in self._losses(sampler):
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+                optimiser.step()
+                value = float(loss.detach())
+                if not np.isfinite(value):
+                    raise StmlError("The loss is no longer a number", do="lower the learning rate")
+                done += 1
+                errors, size = errors + value, size + nodes * self.x.shape[1]
+                yield Step(done, total, epoch + 1, value / (nodes * self.x.shape[1]))
+            losses.append(errors / size)
+        from napari_stml.models.spacon import names
+
+        con, spa = self.features()
+        return Trained(con, spa, names.tensors(model), tuple(losses))
+
+    def _losses(self, sampler: Sampler | None) -> Generator[tuple[Tensor, int], None, None]:
+        if sampler is None:
+            yield self.model.loss(self.x, self.con, self.spa, self._moments), len(self.x)
+            return
+        for batch in sampler.batches():
+            yield self.sampled_loss(batch.nodes, batch.source, batch.target), len(batch.nodes)
+
+    def sampled_loss(
+        self, nodes: NDArray[np.int64], source: NDArray[np.int64], target: NDArray[np.int64]
+    ) -> Tensor:
+        """Loss of one batch: drawn connections, and all tissue links among its spots."""
+        import torch
+
+        from napari_stml.models.spacon.edges import Edges
+
+        device = self.plan.device
+        if len(nodes) == len(self.x):  # nothing depends on the order of the spots: no copies
+            con = Edges.of_pairs(nodes[source], nodes[target], len(nodes), device)
+            return self.model.loss(self.x, con, self.spa, self._moments)
+        con = Edges.of_pairs(source, target, len(nodes), device)
+        spa = Edges.of(self._spa_links[nodes][:, nodes], device)
+        x = self.x[torch.from_numpy(nodes).to(device)]
+        return self.model.loss(x, con, spa)

@@ -1,0 +1,1 @@
+"""SpaCon's network: two graph-attention encoders, one decoder on the connections."""
