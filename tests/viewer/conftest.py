@@ -27,7 +27,7 @@ PITCH = 20.0
 
 def make_section(
     path: Path | str = "made", *, um_per_px: float | None = 0.5, name: str = "made",
-    slide: Any = None, hexagonal: bool = False,
+    slide: Any = None, hexagonal: bool = False, observed: bool = True,
 ) -> Section:  # fmt: skip
     """400 spots on a grid over a small slide; A rises along x, B along y, one value missing."""
     rows, cols = (a.ravel() for a in np.mgrid[:SIDE, :SIDE])
@@ -42,11 +42,12 @@ def make_section(
         ad.AnnData(genes, obs=obs, var=pd.DataFrame(index=["A", "B"])), name="RNA", source="made"
     )
     pixels = np.full((int(SIDE * PITCH),) * 2 + (3,), 220, np.uint8)
+    spots = Observations("spots", names, xy, 7.0, Lattice(rows, cols, hexagonal))
     contents = Contents(
         name, "made",
         images={"he": PlacedSlide(slide or ArraySlide(pixels))},
-        observations=Observations("spots", names, xy, 7.0, Lattice(rows, cols, hexagonal)),
-        tables={"RNA": table},
+        observations=spots if observed else None,
+        tables={"RNA": table} if observed else {},
         um_per_px=UmPerPx.square(um_per_px, ScaleSource.USER) if um_per_px else None,
     )  # fmt: skip
     return Section(path, contents, {})

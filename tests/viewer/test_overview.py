@@ -33,6 +33,8 @@ def map_of(state: ViewerState, made: Section, qtbot: QtBot) -> Overview:
     state.open(made)
     found = state.overview
     assert found is not None
+    assert found.isHidden(), "everything is in sight"
+    state.viewer.scene.camera.zoom *= 3
     qtbot.waitUntil(lambda: not found.isHidden())
     return found
 
@@ -77,7 +79,6 @@ def test_the_key_hides_it_and_it_stays_hidden(map_of: Overview, state: ViewerSta
     state.wishes.overview_toggled()
     assert map_of.isHidden()
     state.viewer.scene.camera.zoom *= 2
-    state.draw_overview()
     assert map_of.isHidden()
     state.wishes.overview_toggled()
     assert not map_of.isHidden()
@@ -111,7 +112,11 @@ def test_tissue_is_what_is_stained(state: ViewerState, make: Callable[..., Secti
     pixels = np.full((400, 400, 3), 235, np.uint8)
     pixels[100:300, 40:240] = (200, 120, 170)
     pixels[5, 390] = (255, 0, 0)  # a speck is no tissue
-    view = state.open(make(slide=ArraySlide(pixels)))
+    state.open(make())
+    state.wishes.zoom_requested("tissue")
+    assert centre(state) == pytest.approx((100, 100)), "where spots are, these lie on it"
+    bare = make(slide=ArraySlide(pixels), observed=False)
+    view = state.open(bare)
     box = tissue_box(view)
     assert box is not None
     np.testing.assert_allclose(box, [[50, 20], [150, 120]], atol=2)

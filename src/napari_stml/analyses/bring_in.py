@@ -42,14 +42,17 @@ class BringInParams(Params):
     )  # fmt: skip
     columns: tuple[str, ...] = param(
         (), title="Columns", help="Empty takes all that fit.",
+        when={"kind": ("categories", "scores", "proportions")},
     )  # fmt: skip
     name: str = param(
         "", title="Name",
         help="What proportions or an embedding are called; empty takes the file's name.",
+        when={"kind": ("proportions", "embedding")},
     )  # fmt: skip
     normalise: bool = param(
-        False, title="Make shares sum to 1", help="Proportions: divide every row by its sum."
-    )
+        False, title="Make shares sum to 1", help="Proportions: divide every row by its sum.",
+        when={"kind": "proportions"},
+    )  # fmt: skip
     barcodes: str = param(
         "", title="Column of barcodes", rare=True,
         help="Empty takes the column that agrees best with the section.",

@@ -49,22 +49,27 @@ class CellTypesParams(FromTable):
     )  # fmt: skip
     mapping: tuple[tuple[str, str], ...] = param(
         (), title="Dictionary", help="rename: old name and new name; several may become one.",
+        when={"way": "rename"},
     )  # fmt: skip
     unmapped: Literal["keep", "missing"] = param(
-        "keep", title="Names not in the dictionary", help="Keep their name, or become missing."
-    )
+        "keep", title="Names not in the dictionary", help="Keep their name, or become missing.",
+        when={"way": "rename"},
+    )  # fmt: skip
     markers: tuple[tuple[str, str], ...] = param(
         calling.COMMON, title="Marker genes",
         help="Type and its genes, separated by commas. The defaults are common markers of human "
         "tissue; a file below replaces them.",
+        when={"way": "markers"},
     )  # fmt: skip
     file: str = param(
         "", title="Marker genes from file", source="file",
         help="A GMT, or lines such as T cells: CD3D, CD3E.",
+        when={"way": "markers"},
     )  # fmt: skip
     confidence: float = param(
         0.25, title="Uncertain below", ge=0, le=5, step=0.05,
         help="Lead of the best type over the second, in standard deviations of all scores.",
+        when={"way": "markers"},
     )  # fmt: skip
 
 

@@ -124,7 +124,8 @@ class Clusters:
             yield at(40, "averaging over neighbours")
             links, said = _around(spots, params)
             points = on_tissue.smoothed(points, links, params.smooth)
-            notes = (*notes, f"{said}, {params.smooth} rounds")
+            rounds = f"{params.smooth} round{'s' if params.smooth > 1 else ''}"
+            notes = (*notes, f"{said}, {rounds}")
         points = points.astype(np.float32).astype(np.float64)  # as stored, so that live is equal
         parts: list[Any] = [
             spots.matrix(FEATURES, points, tuple(f"PC{i + 1}" for i in range(points.shape[1])))

@@ -1,4 +1,7 @@
-"""The map in the canvas's corner: the whole section, and where one is in it."""
+"""The map in the canvas's corner: the whole section, and where one is in it.
+
+It comes when the canvas does not show everything.
+"""
 
 from __future__ import annotations
 
@@ -124,21 +127,33 @@ class Overview(QWidget):
     def look_at(self, low_yx: Any, high_yx: Any) -> None:
         """Mark what the canvas shows now."""
         self._seen = (np.asarray(low_yx, dtype=float), np.asarray(high_yx, dtype=float))
+        self.setVisible(self._useful)
         self.update()
 
     def place(self) -> None:
-        """Into the lower left corner; away where the canvas is too small for it."""
+        """Into the lower left corner."""
         parent = self.parentWidget()
-        fits = parent is not None and min(parent.width(), parent.height()) >= 2 * LONGEST
-        if parent is None or self._ground is None or not self._wanted or not fits:
-            self.hide()
-            return
-        width, height = self._ground.size
-        scale = LONGEST / max(width, height)
-        self.resize(max(24, round(width * scale)) + 4, max(24, round(height * scale)) + 4)
-        self.move(EDGE, parent.height() - self.height() - EDGE)
-        self.show()
-        self.raise_()
+        if parent is not None and self._ground is not None:
+            width, height = self._ground.size
+            scale = LONGEST / max(width, height)
+            self.resize(max(24, round(width * scale)) + 4, max(24, round(height * scale)) + 4)
+            self.move(EDGE, parent.height() - self.height() - EDGE)
+            self.raise_()
+        self.setVisible(self._useful)
+
+    @property
+    def _useful(self) -> bool:
+        """Wanted, the canvas has room for it, and does not show everything anyway."""
+        parent = self.parentWidget()
+        if parent is None or self._ground is None or not self._wanted:
+            return False
+        if min(parent.width(), parent.height()) < 2 * LONGEST:
+            return False
+        (left, top), (right, bottom) = self._ground.low, self._ground.high
+        slack = 0.02 * max(self._ground.size)
+        (y0, x0), (y1, x1) = self._seen
+        whole = y0 <= top + slack and x0 <= left + slack
+        return not (whole and y1 >= bottom - slack and x1 >= right - slack)
 
     @property
     def frame(self) -> QRectF:

@@ -24,7 +24,10 @@ FINEST = 800
 
 
 def tissue_box(view: SectionView) -> Box | None:
-    """Lowest and highest world (y, x) of the stained part of the slide, else of the spots."""
+    """Lowest and highest world (y, x) of the spots, which lie on it; else of what is stained."""
+    observed = view.section.observations
+    if observed is not None and len(observed):
+        return view.world_box(np.ones(len(observed), dtype=bool))
     for name in view.slides_shown:
         pixels = view.ready.coarse.get(name)
         if pixels is None or not view.section.images[name].slide.rgb:
@@ -47,8 +50,7 @@ def tissue_box(view: SectionView) -> Box | None:
         corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
         yx = to_world(corners)[:, ::-1]
         return yx.min(axis=0), yx.max(axis=0)
-    observed = view.section.observations
-    return None if observed is None else view.world_box(np.ones(len(observed), dtype=bool))
+    return None
 
 
 def region_boxes(view: SectionView) -> list[Box]:

@@ -44,6 +44,10 @@ class CohortPage(QWidget):
         header = self.table.horizontalHeader()
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+            header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        rows = self.table.verticalHeader()
+        if rows is not None:
+            rows.hide()
         self.table.cellDoubleClicked.connect(lambda row, _column: self.open(row))
         self.message = QLabel()
         self.message.setWordWrap(True)
@@ -71,7 +75,7 @@ class CohortPage(QWidget):
             scale = "" if member.um_per_px is None else f"{member.um_per_px:.4g}"
             for column, text in enumerate((member.shown_name, scale, status(member).words)):
                 item = QTableWidgetItem(text)
-                item.setToolTip(member.path)
+                item.setToolTip(f"{member.path}\n{status(member).words}")
                 self.table.setItem(row, column, item)
 
     def note_section(self, section: Section) -> None:

@@ -10,13 +10,14 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QLabel,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_stml.core.params import applies
+from napari_stml.widgets.fold import Fold
 from napari_stml.widgets.form_rows import TALL, Field, row
+from napari_stml.widgets.style import ERROR
 
 if TYPE_CHECKING:
     from napari_stml.core.params import Params
@@ -51,19 +52,15 @@ class Form(QWidget):
             self._part([f.name for f in fields if bool(f.hint.get("rare")) is kind])
             for kind in (False, True)
         )
-        rare.hide()
-        more = QToolButton()
-        more.setText("More")
-        more.setCheckable(True)
-        more.setVisible(any(f.hint.get("rare") for f in fields))
-        more.toggled.connect(rare.setVisible)
+        self.more = Fold("More", rare)
+        self.more.setVisible(any(f.hint.get("rare") for f in fields))
         self.error = QLabel()
         self.error.setWordWrap(True)
-        self.error.setStyleSheet("color: #d55e00;")
+        self.error.setStyleSheet(ERROR)
         self.error.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for part in (usual, more, rare, self.error):
+        for part in (usual, self.more, self.error):
             layout.addWidget(part)
         self._show_applying()
 

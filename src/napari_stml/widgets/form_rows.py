@@ -59,10 +59,11 @@ class Field:
 
     @property
     def look(self) -> dict[str, Any]:
-        unit = f" ({self.hint['unit']})" if self.hint.get("unit") else ""
+        title, unit = self.info.title or self.name, self.hint.get("unit", "")
+        said = not unit or title.casefold().endswith(unit.casefold())
         return {
             "name": self.name,
-            "label": f"{self.info.title or self.name}{unit}",
+            "label": title if said else f"{title} ({unit})",
             "tooltip": self.info.description or "",
         }
 

@@ -16,6 +16,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_stml.widgets.style import ERROR, REMARK
+
 if TYPE_CHECKING:
     from napari_stml.io.section import Section
 
@@ -39,7 +41,7 @@ class Head(QWidget):
         self.facts.setWordWrap(True)
         self.notes = QLabel()
         self.notes.setWordWrap(True)
-        self.notes.setStyleSheet("color: #d0902c;")
+        self.notes.setStyleSheet(REMARK)
         self.button = QPushButton("Open...")
         self.button.setToolTip("Open a section (files and folders can also be dropped here)")
         menu = QMenu(self.button)
@@ -120,7 +122,7 @@ class Head(QWidget):
             self.scale_given.emit(value)
         else:
             self.scale.setToolTip("A positive number, e.g. 0.5")
-            self.scale.setStyleSheet("border: 1px solid #d55e00;")
+            self.scale.setStyleSheet(ERROR)
 
 
 def facts(section: Section) -> str:
@@ -132,4 +134,16 @@ def facts(section: Section) -> str:
         parts.append(f"{table.shape[1]:,} {name} features")
     if section.um_per_px is not None:
         parts.append(f"{section.um_per_px.mean:.4g} um/px ({section.um_per_px.source.value})")
+    if kept := keeping(section):
+        parts.append(kept)
     return "  |  ".join(parts)
+
+
+def keeping(section: Section) -> str:
+    """How many Runs there are and whether they travel with the file; "" before the first."""
+    shelf = section.shelf
+    if shelf is None or not shelf.records:
+        return ""
+    count = f"{len(shelf.records)} Run{'s' if len(shelf.records) > 1 else ''}"
+    own = not isinstance(section.path, tuple) and str(shelf.store) == str(section.path)
+    return f"{count} saved" if own else f"{count} kept locally (Save as ... writes them too)"

@@ -15,28 +15,29 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QSlider,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_stml.viewer.colours import MAPS
 from napari_stml.viewer.keys import KEYS
 from napari_stml.widgets.elements_list import ElementsList
+from napari_stml.widgets.fold import Fold
 from napari_stml.widgets.gene_entry import GeneEntry
 from napari_stml.widgets.limits_rows import LimitsRows
 
 if TYPE_CHECKING:
     from napari_stml.io.section import Section
+    from napari_stml.viewer.shown import Shown
     from napari_stml.viewer.state import ViewerState
 
 
 ZOOMS = (
     ("All", "everything", "Everything (Shift+Q)"),
     ("Tissue", "tissue", "The stained part of the slide (Shift+N)"),
-    ("Selection", "selection", "The selected observations (N)"),
+    ("Selected", "selection", "The selected observations (N)"),
     ("Region", "region", "The next drawn region (Q)"),
 )
 
@@ -62,7 +63,7 @@ class Look(QWidget):
         super().__init__()
         self._section: Section | None = None
         self._state: ViewerState | None = None
-        self._name = ""
+        self._name = self._painted = ""
         self.column = _narrow(QComboBox())
         self.column.setToolTip("A column of the table: labels, clusters, scores")
         self.column.textActivated.connect(self._column_chosen)
@@ -102,6 +103,7 @@ class Look(QWidget):
         shown.addWidget(self.visible)
         form.addRow("Opacity", shown)
         form.addRow("Size", self.size)
+        form.addRow("Zoom to", self._going())
         inside = QWidget()
         layout = QVBoxLayout(inside)
         layout.setContentsMargins(6, 4, 6, 8)
@@ -109,9 +111,9 @@ class Look(QWidget):
         hint.setWordWrap(True)
         layout.addWidget(hint)
         layout.addLayout(form)
-        layout.addWidget(self._going())
         layout.addWidget(self._selecting())
         layout.addWidget(self._comparing())
+        layout.addWidget(self._keys())
         layout.addWidget(self.elements)
         layout.addWidget(self.message)
         layout.addStretch(1)
@@ -136,22 +138,20 @@ class Look(QWidget):
         form.addRow("Rule", self.rule)
         return _folded("Select", form)
 
-    def _going(self) -> QWidget:
+    def _going(self) -> QHBoxLayout:
         """Where to look: always in sight, for one gets lost at high zoom."""
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(3)
-        row.addWidget(QLabel("Zoom to"))
+        row.setSpacing(2)
         for text, where, help_text in ZOOMS:
-            button = QToolButton()
-            button.setText(text)
+            button = QPushButton(text)
+            button.setMinimumWidth(20)
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            button.setStyleSheet("padding: 3px 1px;")
             button.setToolTip(help_text)
             button.clicked.connect(lambda _=False, w=where: self.zoom_requested.emit(w))
-            row.addWidget(button)
-        row.addStretch(1)
-        holder = QWidget()
-        holder.setLayout(row)
-        return holder
+            row.addWidget(button, max(3, len(text)))
+        return row
 
     def _comparing(self) -> QWidget:
         self.second = QLineEdit()
@@ -174,10 +174,13 @@ class Look(QWidget):
         form.addRow(QLabel("One category after the other"))
         form.addRow(row)
         form.addRow(self.undo)
-        keys = QLabel("On the canvas\n" + "\n".join(f"{k}   {t}" for k, t in KEYS.items()))
-        keys.setStyleSheet("font-size: 8pt;")
-        form.addRow(keys)
         return _folded("Compare", form)
+
+    def _keys(self) -> QWidget:
+        form = _form()
+        for key, what in KEYS.items():
+            form.addRow(key.replace("-", "+"), QLabel(what))
+        return _folded("Keys on the canvas", form)
 
     def serve(self, state: ViewerState) -> None:
         """Let a viewer do what is wished for here, and show what it says."""
@@ -201,7 +204,7 @@ class Look(QWidget):
 
     def show_section(self, section: Section) -> None:
         self._section = section
-        self._name = ""
+        self._name = self._painted = ""
         self.column.clear()
         self.column.addItems(["", *section.columns()])
         self.gene.show_section(section)
@@ -219,10 +222,28 @@ class Look(QWidget):
 
     def _shown_changed(self) -> None:
         view = self._state.current if self._state is not None else None
-        self.limits.explain(view.shown if view is not None else None)
+        shown = view.shown if view is not None else None
+        self.limits.explain(shown)
+        if shown is not None:
+            self._say_shown(shown)
         title = self._state.wishes.undo_title if self._state is not None else ""
         self.undo.setText(f"Undo: {title}" if title else "Undo")
         self.undo.setEnabled(bool(title))
+
+    def _say_shown(self, shown: Shown) -> None:
+        """Let the pickers name what is painted, whoever asked for it; asks for nothing."""
+        if shown.scale is not None and shown.scale.name in MAPS:
+            self.colour_map.setCurrentText(shown.scale.name)
+        if shown.name == self._painted or self._section is None:
+            return  # a slider moves; the names stay
+        self._painted = shown.name
+        self.column.setCurrentIndex(max(0, self.column.findText(shown.name)))
+        if self.column.currentIndex():
+            self._name = shown.name
+            self.gene.clear()
+        elif shown.name in self._section.search(shown.name, limit=1):
+            self._name = shown.name
+            self.gene.line.setText(shown.name)
 
     def _column_chosen(self, name: str) -> None:
         if name:
@@ -267,10 +288,7 @@ def _form() -> QFormLayout:
 def _folded(title: str, form: QFormLayout) -> QWidget:
     content = QWidget()
     content.setLayout(form)
-    fold = QCollapsible(title)
-    fold.setDuration(0)
-    fold.addWidget(content)
-    return fold
+    return Fold(title, content)
 
 
 def _slider(low: int, high: int, value: int, help_text: str) -> QSlider:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QButtonGroup, QToolButton, QVBoxLayout, QWidget
 
-CHECKED = "QToolButton:checked { background: #2f6fab; color: white; border-radius: 4px; }"
+from napari_stml.widgets.style import ACCENT
+
+CHECKED = f"QToolButton:checked {{ background: {ACCENT}; color: white; border-radius: 4px; }}"
 
 
 class Rail(QWidget):
