@@ -55,6 +55,10 @@ class NichesLive(LiveParams):
         2, title="Rings", help="Steps on the array.", ge=1, le=8, step=1,
         when={"around": ("automatic", "rings")},
     )  # fmt: skip
+    cell: tuple[float, ...] = param(
+        (), title="One cell", source="place",
+        help="Click a cell or spot: its neighbours, their weights and its shares appear.",
+    )  # fmt: skip
     bandwidth_factor: float = param(
         1.0, title="Bandwidth x", ge=0.1, le=10, log=True, when={"weights": "falling"},
         help="Times the Run's bandwidth: the distance at which a neighbour's weight has fallen to "
@@ -107,8 +111,13 @@ class NicheLive:
             mixed = diversity.perplexity if params.show == "perplexity" else diversity.evenness
             values[self._rows] = mixed(shares[self._rows])
             part = Values(params.show, values)
+        if selection or len(params.cell) == 2:
+            charts = []
+        if len(params.cell) == 2:
+            i = self._selected.at(params.cell)
+            charts += self._selected.one(i, shares, self._near_at(params), self._tau_at(params))
         if selection:
-            charts = self._selected.charts(selection, shares, self._rows, self._near_at(params),
+            charts += self._selected.charts(selection, shares, self._rows, self._near_at(params),
                                            self._tau_at(params))  # fmt: skip
         return Result.of(self._tissue.name, part, *charts, shows=part.name)
 

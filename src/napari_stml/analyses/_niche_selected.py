@@ -55,6 +55,11 @@ class Selected:
         place = self._place
         return np.array([place[n] for n in selection if n in place], dtype=np.intp)
 
+    def at(self, place: tuple[float, ...]) -> int:
+        """The cell nearest to a place in reference pixels."""
+        away = ((self._tissue.section.xy - np.asarray(place)) ** 2).sum(axis=1)
+        return int(np.nanargmin(away))
+
     def charts(
         self, selection: tuple[str, ...], shares: FloatArray, rows: NDArray[np.intp], near: Near,
         tau: float | None,

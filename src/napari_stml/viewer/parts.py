@@ -22,8 +22,24 @@ def paint_part(state: ViewerState, part: Labels | Values) -> None:
     state.shown_changed.emit()
 
 
-def named_by(state: ViewerState, link: Link, ids: tuple[str, ...]) -> frozenset[str]:
-    """The observations that the clicked marks of a chart stand for."""
+def meant_by(
+    state: ViewerState, links: tuple[Link, ...], ids: tuple[str, ...], run: str = ""
+) -> frozenset[str]:
+    """The observations that a clicked mark stands for, where it stands for several things.
+
+    Two categories of one value mean the observations of either; categories of two values (a type
+    and a niche) those of both.
+    """
+    by_value: dict[tuple[str, str], frozenset[str]] = {}
+    for link, name in zip(links, ids, strict=True):
+        key = (link.kind, link.value)
+        found = named_by(state, link, (name,), run)
+        by_value[key] = by_value.get(key, frozenset()) | found
+    return frozenset.intersection(*by_value.values()) if by_value else frozenset()
+
+
+def named_by(state: ViewerState, link: Link, ids: tuple[str, ...], run: str = "") -> frozenset[str]:
+    """The observations that the clicked marks of a chart (of a Run) stand for."""
     view = state.current
     if view is None or view.section.observations is None:
         return frozenset()
@@ -32,9 +48,10 @@ def named_by(state: ViewerState, link: Link, ids: tuple[str, ...]) -> frozenset[
     if link.kind == "category" and link.value:
         shelf = view.section.shelf
         runs = shelf.records if shelf is not None else {}
+        newest = [name for name in (run, *reversed(tuple(runs))) if name in runs]
         name = next(
-            (f"{run}/{link.value}" for run, record in reversed(list(runs.items()))
-             if any(e.name == link.value for e in record.parts)),
+            (f"{known}/{link.value}" for known in newest
+             if any(e.name == link.value for e in runs[known].parts)),
             link.value,
         )  # fmt: skip
         values = view.section.values(name)

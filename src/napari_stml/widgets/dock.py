@@ -7,9 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
-from superqt.utils import create_worker
+from superqt.utils import create_worker, qdebounced
 
 from napari_stml.core.errors import StmlError
+from napari_stml.io.regions.exchange import is_geojson
 from napari_stml.runs.desk import analyses
 from napari_stml.runs.scopes import scope_again
 from napari_stml.viewer.prepare import prepare
@@ -24,6 +25,7 @@ from napari_stml.widgets.head import Head
 from napari_stml.widgets.look import Look
 from napari_stml.widgets.preferences import apply, preferences
 from napari_stml.widgets.rail import Rail
+from napari_stml.widgets.regions import RegionsPage
 from napari_stml.widgets.run_control import RunControl
 from napari_stml.widgets.run_wishes import RunWishes
 from napari_stml.widgets.runs_page import RunsPage
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK, RUNS, ALIGN, COHORT = "Look", "Runs", "Align", "Cohort"
+REGIONS = "Regions"
 TABS = {
     "prepare": ("Prepare", "Quality control, normalising, cell types, clusters, markers"),
     "slide": ("Slide", "Tissue, tiles, features, attention"),
@@ -52,7 +55,7 @@ TABS = {
     "niches": ("Niches", "Who lives next to whom"),
     "spacon": ("SpaCon", "Space and connectivity"),
     "gwas": ("GWAS", "Traits on the tissue"),
-    "regions": ("Regions", "Draw, compare, learn from strokes"),
+    "regions": ("Compare", "Measure and compare regions, learn from a few strokes"),
 }
 
 
@@ -70,6 +73,9 @@ class StmlDock(QWidget):
         self.look, self.runs = Look(), RunsPage()
         self.pages: dict[str, QWidget] = {LOOK: self.look}
         self._help = {LOOK: "Colour by column, gene or gene set"}
+        self.regions = RegionsPage(self.state)
+        self.pages[REGIONS] = self.regions
+        self._help[REGIONS] = "Draw regions, give them classes, read and write them"
         self._add_analyses()
         self.pages[RUNS] = self.runs
         self._help[RUNS] = "What was computed: show, repeat, undo"
@@ -153,6 +159,8 @@ class StmlDock(QWidget):
         self.look.serve(self.state)
         self.state.selection_changed.connect(self._selection_changed)
         self.state.section_changed.connect(self._offer_scopes)
+        self.regions.desk.changed.connect(self._offer_scopes_soon)
+        self.regions.desk.chosen_changed.connect(self._offer_scopes_soon)
         self.runs.chosen.connect(self._show_run)
         self.foot.cancel_requested.connect(self.control.cancel)
         self.control.queued.connect(self.foot.add)
@@ -213,8 +221,14 @@ class StmlDock(QWidget):
     def _offer_scopes(self) -> None:
         self.scope.offer(offers(self.state))
 
+    @qdebounced(timeout=200)  # type: ignore[untyped-decorator]
+    def _offer_scopes_soon(self) -> None:
+        """A stroke should not wait for lists."""
+        self._offer_scopes()
+
     def _selection_changed(self) -> None:
         self._offer_scopes()
+        self.wishes.follow_selection()
         panel, selection = self.runs.panel, self.state.selection
         if panel is not None:
             panel.highlight(frozenset(selection.names) if selection is not None else frozenset())
@@ -228,6 +242,7 @@ class StmlDock(QWidget):
 
     def _run(self, analysis: str, params: Params) -> None:
         self.say("")
+        self.regions.desk.save_now()
         try:
             scope = self.scope.freeze()
         except StmlError as error:
@@ -308,7 +323,16 @@ class StmlDock(QWidget):
     def dropEvent(self, event: QDropEvent | None) -> None:
         if event is not None:
             paths = [url.toLocalFile() for url in event.mimeData().urls()]
+            if self.state.current is not None and all(map(is_geojson, paths)):
+                self.read_regions(paths)
+                return
             self.open(paths[0] if len(paths) == 1 else paths)
+
+    def read_regions(self, paths: Sequence[str]) -> None:
+        """Add the regions of GeoJSON files that were dropped."""
+        for path in paths:
+            self.regions.operations.read_file(path)
+        self.show_page(REGIONS)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         self._closing.watch(self.window())
@@ -330,6 +354,7 @@ class StmlDock(QWidget):
         for worker in self._working:
             worker.quit()
         self.wishes.close_live()
+        self.regions.desk.close()
         self.control.close()
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_stml.core.results import Labels, Values
+import numpy as np
+
+from napari_stml.core.charts import Chart
+from napari_stml.core.results import SHARED, Labels, Values
 from napari_stml.viewer.part_layers import LAYERS
 from napari_stml.viewer.parts import paint_part
 
@@ -21,6 +24,7 @@ class LivePainting:
         self._state, self._record = state, record
         self._view = state.current
         self._passing: set[str] = set()
+        self._ringed = False
 
     def paint(self, result: Result) -> None:
         view = self._state.current
@@ -43,10 +47,29 @@ class LivePainting:
         for name in self._passing - shown:
             view.hide_part(self._record.id, name)
         self._passing = shown - stored
+        self._ring(result)
+
+    def _ring(self, result: Result) -> None:
+        """Rings around the observations that a live chart names one by one (neighbours)."""
+        view = self._view
+        if view is None or view.section.observations is None:
+            return
+        meant = {
+            name for part in result.parts.get(SHARED, ()) if isinstance(part, Chart)
+            for link in part.links if link.kind == "observations" for name in link.ids
+        }  # fmt: skip
+        if meant:
+            view.ring(np.isin(view.section.observations.names.astype(str), sorted(meant)))
+        elif self._ringed:
+            selection = self._state.selection
+            view.ring(None if selection is None else selection.mask(view.section.observations))
+        self._ringed = bool(meant)
 
     def clear(self) -> None:
         """Take away the layers that were only live."""
         if self._view is not None:
+            if self._ringed:
+                self._view.ring(None)
             for name in self._passing:
                 self._view.hide_part(self._record.id, name)
         self._passing.clear()

@@ -10,6 +10,7 @@ from superqt.utils import qthrottled
 
 from napari_stml.core.params import applies
 from napari_stml.widgets.form_rows import Field
+from napari_stml.widgets.live_charts import LiveCharts
 from napari_stml.widgets.live_fields import Place, live_field
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class LivePanel(QWidget):
     """Sliders and pickers for a Run's ``LiveParams``.
 
     ``moved`` carries results to be painted, on the main thread; ``keep_requested`` the position
-    that is to become a Run.
+    that is to become a Run; ``picked`` is a click into one of the charts, as of a `ChartView`.
 
     Parameters
     ----------
@@ -41,6 +42,7 @@ class LivePanel(QWidget):
 
     moved = Signal(object)
     keep_requested = Signal(object)
+    picked = Signal(object, object)
     failed = Signal(str)
     _answered = Signal(object)
     _broke = Signal(object)
@@ -56,6 +58,7 @@ class LivePanel(QWidget):
         self.model = model
         self._of = dict(of or {})
         self._session: Any = None
+        self._selection: tuple[str, ...] | None = None
         self._sliders: dict[str, Slider | Picker | Place] = {}
         self._labels: dict[str, QLabel] = {}
         layout = QFormLayout(self)
@@ -75,6 +78,9 @@ class LivePanel(QWidget):
         self.keep.clicked.connect(lambda: self.keep_requested.emit(self.params()))
         layout.addRow(self.readout)
         layout.addRow(self.keep)
+        self.charts = LiveCharts()
+        self.charts.picked.connect(self.picked)
+        layout.addRow(self.charts)
         self._show_applying()
         self._answered.connect(self._show)
         self._broke.connect(lambda error: self.failed.emit(str(error)))
@@ -102,6 +108,13 @@ class LivePanel(QWidget):
             place.value = xy
         return bool(places)
 
+    def follow(self, selection: tuple[str, ...] | None) -> None:
+        """Send what is selected on the canvas along; None or nothing is the whole Run."""
+        selection = selection or None
+        if selection != self._selection:
+            self._selection = selection
+            self._send()
+
     def close_session(self) -> None:
         if self._session is not None:
             self._session.close()
@@ -126,7 +139,8 @@ class LivePanel(QWidget):
     def _send(self) -> None:
         if self._session is None:
             return
-        answer = self._session.update(self.params())
+        more = () if self._selection is None else (self._selection,)
+        answer = self._session.update(self.params(), *more)
         if answer is not None:
             self._show(answer)
 
@@ -137,6 +151,7 @@ class LivePanel(QWidget):
             words.append("nearest known position, computing ...")
         self.readout.setText("\n".join(words))
         self.moved.emit(result)
+        self.charts.show_result(result)
 
 
 def _nothing(_source: Source) -> Sequence[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import ValidationError
 from qtpy.QtCore import QObject, Signal
 
@@ -12,7 +13,7 @@ from napari_stml.core.errors import StmlError
 from napari_stml.runs.desk import Wish, analyses, spec_of
 from napari_stml.runs.scopes import scope_again
 from napari_stml.runs.section_run import LIVE
-from napari_stml.viewer.parts import named_by
+from napari_stml.viewer.parts import meant_by
 from napari_stml.viewer.selection import Selection
 from napari_stml.widgets.answers import answers_of
 from napari_stml.widgets.live_painting import LivePainting
@@ -23,12 +24,15 @@ from napari_stml.widgets.run_extras import extras
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
     from qtpy.QtWidgets import QWidget
 
+    from napari_stml.core.charts import Link
     from napari_stml.core.params import LiveParams, Params
     from napari_stml.core.run_record import RunRecord
     from napari_stml.core.scope import Scope
     from napari_stml.runs.desk import PlannedRun
+    from napari_stml.viewer.section_view import SectionView
     from napari_stml.viewer.state import ViewerState
     from napari_stml.widgets.run_control import RunControl
 
@@ -79,7 +83,7 @@ class RunWishes(QObject):
         panel.layer_requested.connect(self.show_layer)
         panel.undo_requested.connect(self.undo)
         panel.repeat_requested.connect(self._repeat)
-        panel.picked.connect(self._picked)
+        panel.picked.connect(partial(self._picked, record.id))
         for each in extras(self, self._state, record):
             panel.add(each)
         return panel
@@ -125,6 +129,12 @@ class RunWishes(QObject):
             self._painting.clear()
             self._painting = None
 
+    def follow_selection(self) -> None:
+        """Let the live view compare what is selected with the rest."""
+        selection = self._state.selection
+        if self._live is not None:
+            self._live.follow(selection.names if selection is not None else None)
+
     def _take_place(self, xy: tuple[float, float]) -> None:
         if self._live is not None:
             self._live.take_place(xy)
@@ -149,10 +159,18 @@ class RunWishes(QObject):
         panel = LivePanel(model, start, record.params, answers_of(view.section))
         self._painting = LivePainting(self._state, record)
         panel.moved.connect(self._painting.paint)
+        panel.picked.connect(partial(self._picked, record.id))
+        panel.charts.names = self._names(view)
+        panel.follow(self._state.selection.names if self._state.selection else None)
         panel.failed.connect(self.said)
         panel.keep_requested.connect(partial(self._keep, record))
         panel.open(self._control.workers, LIVE, planned)
         return panel
+
+    @staticmethod
+    def _names(view: SectionView) -> NDArray[np.object_]:
+        observed = view.section.observations
+        return observed.names if observed is not None else np.array([], dtype=object)
 
     def _plan_of(self, record: RunRecord) -> dict[str, Any] | None:
         """The spec under which the Run's inputs are read again."""
@@ -177,14 +195,25 @@ class RunWishes(QObject):
             device=record.device, parents=(record.id,),
         )  # fmt: skip
 
-    def _picked(self, link: Any, ids: tuple[str, ...]) -> None:
+    def _picked(self, run_id: str, links: tuple[Link, ...], ids: tuple[str, ...]) -> None:
+        """Select what a clicked mark of a chart stands for."""
         view = self._state.current
         if view is None or view.section.observations is None:
             return
-        inside = named_by(self._state, link, ids)
+        try:
+            inside = meant_by(self._state, links, ids, run_id)
+        except StmlError as error:
+            self.said.emit(str(error))
+            return
         names = tuple(n for n in view.section.observations.names.tolist() if n in inside)
-        what = " ".join(ids) if link.kind != "observations" else f"{len(names)} observations"
-        self._state.select(Selection(names, f"{link.value} {what}".strip()) if names else None)
+        words = dict.fromkeys(
+            f"{link.value} {name}".strip() for link, name in zip(links, ids, strict=True)
+            if link.kind != "observations"
+        )  # fmt: skip
+        title = " and ".join(words) or f"{len(names)} observations"
+        self._state.select(Selection(names, title) if names else None)
+        if not names:
+            self.said.emit(f"No observation is {title}.")
 
 
 def _start(model: type[LiveParams], known: Mapping[str, Any]) -> LiveParams:

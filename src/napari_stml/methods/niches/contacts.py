@@ -102,11 +102,7 @@ def enrichment(
     """
     known = codes >= 0
     edges = edges[known[edges[:, 0]] & known[edges[:, 1]]]
-    a, b = codes[edges[:, 0]], codes[edges[:, 1]]
-    flat = np.bincount(a.astype(np.int64) * groups + b, minlength=groups * groups)
-    one_way = flat.reshape(groups, groups)
-    counts = one_way + one_way.T
-    counts[np.diag_indices(groups)] = np.diag(one_way)
+    counts = counted(edges, codes, groups)
     mean, variance = np.zeros((groups, groups)), np.zeros((groups, groups))
     strata = np.zeros(len(codes), dtype=np.int64) if strata is None else strata
     degree = np.bincount(edges.ravel(), minlength=len(codes))
@@ -121,6 +117,18 @@ def enrichment(
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(variance > 1e-9, (counts - mean) / np.sqrt(variance), np.nan)
     return Contacts(counts.astype(np.int64), mean, z, len(edges))
+
+
+def counted(edges: Edges, codes: NDArray[Any], groups: int) -> NDArray[np.int64]:
+    """Contacts between types, each once; ends of unknown type are left out."""
+    a, b = codes[edges[:, 0]].astype(np.int64), codes[edges[:, 1]].astype(np.int64)
+    known = (a >= 0) & (b >= 0)
+    if not known.all():
+        a, b = a[known], b[known]
+    one_way = np.bincount(a * groups + b, minlength=groups * groups).reshape(groups, groups)
+    counts = one_way + one_way.T
+    counts[np.diag_indices(groups)] = np.diag(one_way)
+    return counts.astype(np.int64)
 
 
 def _moments(

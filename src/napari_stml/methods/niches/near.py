@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Found = tuple[NDArray[np.int32], NDArray[np.floating[Any]]]
 
-ROWS = 8192
+ROWS, SMALL_ROWS = 8192, 1024
 TIED = 48
 """Further neighbours looked at where the last one is not alone at its distance."""
 
@@ -217,40 +217,54 @@ def within(
     kind = np.float64 if exact else np.float32
     counts = np.zeros(n, dtype=np.int64)
     pieces: list[tuple[Any, Any, Any]] = []
-    done = total = 0
+    done = 0
     for rows in _groups(xy, strata):
         points = xy[rows]
-        tree = cKDTree(points)
-        for start in range(0, len(rows), ROWS):
-            some = np.arange(start, min(start + ROWS, len(rows)))
-            found = cKDTree(points[some]).sparse_distance_matrix(
-                tree, radius, output_type="ndarray"
-            )
-            i, j = some[found["i"]], found["j"]
-            keep = (i != j) if not own else np.ones(len(i), dtype=bool)
-            i, j, far = i[keep], j[keep], found["v"][keep]
-            far = np.where(i == j, -1.0, far)  # itself comes first, before those on its place
-            order = np.lexsort((j, far, i))
-            i, j, far = i[order], j[order], np.maximum(far[order], 0.0)
-            counts[rows[some]] = np.bincount(i - start, minlength=len(some))
-            pieces.append((rows[i], rows[j], (far * far).astype(kind)))
-            total += len(i)
-            if total > most:
-                raise StmlError(
-                    f"More than {most:,} pairs lie within {radius:g} um",
-                    do="choose a smaller radius or the nearest neighbours",
-                )  # fmt: skip
+        tree = cKDTree(points, leafsize=20, balanced_tree=False)
+        order = tree.indices.astype(np.int64)
+        number = tree.query_ball_point(points[order], radius, return_length=True)
+        if int(number.sum()) + sum(len(p[1]) for p in pieces) > most:
+            raise StmlError(
+                f"More than {most:,} pairs lie within {radius:g} um",
+                do="choose a smaller radius or the nearest neighbours",
+            )  # fmt: skip
+        for start in range(0, len(rows), SMALL_ROWS):
+            some = order[start : start + SMALL_ROWS]
+            found, who, far = _ball(tree, points, some, number[start : start + SMALL_ROWS], own)
+            counts[rows[some]] = found
+            pieces.append((rows[some], rows[who], (far * far).astype(kind)))
             done += len(some)
             yield done / n
     starts = np.concatenate([[0], np.cumsum(counts)])
     others = np.empty(int(starts[-1]), dtype=np.int32)
     d2: NDArray[Any] = np.empty(int(starts[-1]), dtype=kind)
-    for i, j, far in pieces:
-        begins = np.flatnonzero(np.r_[True, i[1:] != i[:-1]]) if len(i) else np.empty(0, int)
-        lengths = np.diff(np.r_[begins, len(i)])
-        at = starts[i] + np.arange(len(i)) - np.repeat(begins, lengths)
+    for rows, j, far in pieces:
+        lengths = counts[rows]
+        begins = np.cumsum(lengths) - lengths
+        at = np.repeat(starts[rows] - begins, lengths) + np.arange(len(j))
         others[at], d2[at] = j, far
     return Near(starts, others, d2, own)
+
+
+def _ball(
+    tree: Any, points: NDArray[np.float64], rows: NDArray[Any], number: NDArray[Any], own: bool
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """How many others each row has, and these with their distances, nearest first."""
+    wide = int(number.max())
+    far, who = tree.query(points[rows], k=np.arange(1, wide + 1))
+    inside = np.arange(wide) < number[:, None]
+    self_at = (who == rows[:, None]) & inside
+    far = np.where(self_at, -1.0, far)  # itself comes first, before those on its place
+    equal = (far[:, 1:] <= far[:, :-1]) & inside[:, 1:]
+    again = np.flatnonzero(equal.any(axis=1))
+    if len(again):
+        key = np.where(inside[again], far[again], np.inf)
+        turn = np.lexsort((who[again], key), axis=1)
+        far[again] = np.take_along_axis(far[again], turn, 1)
+        who[again] = np.take_along_axis(who[again], turn, 1)
+    if not own:
+        inside &= who != rows[:, None]
+    return inside.sum(axis=1), who[inside], np.maximum(far[inside], 0.0)
 
 
 def rings(

@@ -96,21 +96,34 @@ class ChartView(QWidget):
         return self._marks.hit(x, y)
 
     def pick(self, index: int) -> None:
-        """Say what the mark stands for; every link that has an id for it is told."""
-        for link in self.chart.links:
-            ids = self._ids(link)
-            place = self._place(link, index, len(ids))
-            if place is not None:
-                self.picked.emit(link, (ids[place],))
+        """Say what the mark stands for: one link and id after the other, in one signal.
 
-    def _place(self, link: Link, index: int, count: int) -> int | None:
-        """In a matrix the mark is a cell: the link's ids are its rows or its columns."""
-        if self.chart.chart == "matrix":
-            width = len(self.chart.data["columns"])
-            row, column = divmod(index, width)
-            along_rows = tuple(map(str, self.chart.data["rows"])) == link.ids
-            index = row if along_rows else column
-        return index if index < count else None
+        A cell of a matrix stands for its row and its column, an edge for both its nodes.
+        """
+        links, found = [], []
+        for link, place in self._places(index):
+            ids = self._ids(link)
+            if place < len(ids) and ids[place]:
+                links.append(link)
+                found.append(ids[place])
+        if links:
+            self.picked.emit(tuple(links), tuple(found))
+
+    def _places(self, index: int) -> list[tuple[Link, int]]:
+        """Which id of which link; an empty id says that the mark is none of the link's."""
+        chart, links = self.chart, self.chart.links
+        if chart.chart == "matrix":
+            row, column = divmod(index, len(chart.data["columns"]))
+            rows, columns = (tuple(map(str, chart.data[k])) for k in ("rows", "columns"))
+            if rows == columns:  # the first link is of the rows
+                return list(zip(links, (row, column), strict=False))
+            return [(link, row if rows == link.ids else column) for link in links]
+        nodes = list(chart.data.get("nodes", ()))
+        if chart.chart == "network" and index >= len(nodes):
+            edge = index - len(nodes)
+            ends = [nodes.index(chart.data[side][edge]) for side in ("from", "to")]
+            return [(link, end) for end in ends for link in links]
+        return [(link, index) for link in links]
 
     def _clicked(self, event: Any) -> None:
         if event.button() != Qt.MouseButton.LeftButton:
