@@ -153,6 +153,12 @@ def test_the_bound_holds_and_a_wider_one_would_not_have_helped():
     assert cache.nbytes == 5 * NBYTES
 
 
+def test_no_buffer_begins_where_the_decoder_writes_past_the_cache():
+    cache = TileCache(10 * NBYTES)
+    places = [cache.get(i, filled, i).__array_interface__["data"][0] for i in range(5)]
+    assert {place % 32 for place in places} == {16}
+
+
 def test_threads_see_only_whole_tiles_of_their_own_key():
     cache = TileCache(6 * NBYTES)
     wrong = []

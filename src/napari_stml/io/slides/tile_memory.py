@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 SLAB_BYTES = 32 << 20
 """Memory is taken in slabs: large enough that the system can serve it in huge pages."""
 
+OFFSET = 16
+"""Where buffers begin in a line of 64 bytes. libjpeg-turbo writes rows that begin at a multiple of
+32 past the processor's cache: a fifth slower here, and slower again when the tile is read."""
+
 LARGEST_POOLED = 2 << 20
 SPARE_BUFFERS = 64
 
@@ -57,7 +61,7 @@ class TileMemory:
         with self._lock:
             if self._slab is None or self._used + step > SLAB_BYTES:
                 self._slab = _fresh_slab()
-                self._used = 0
+                self._used = OFFSET
             start = self._used
             self._used += step
             return np.frombuffer(self._slab[start : start + nbytes], np.uint8)
