@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from support.results import add_record, ratio, recorded
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -190,22 +192,12 @@ def measure(way: str, path: Path) -> dict[str, float]:
     return found
 
 
-def ratio(
-    what: str,
-    mine: float,
-    peer: float | None,
-    unit: str,
-    value: float,
-    target: float,
-    *,
-    at_most: bool,
-) -> None:
-    shown = "absent" if peer is None else f"{peer:.1f}"
-    met = value <= target if at_most else value >= target
-    print(
-        f"RATIO {what} ours={mine:.1f} peer={shown} unit={unit} ratio={value:.3f} "
-        f"target={target} {'met' if met else 'short'}"
-    )
+def at_most(what: str, mine: float, peer: float | None, value: float, target: float) -> None:
+    ratio(what, mine, peer, "MB", value, target, value <= target)
+
+
+def at_least(what: str, mine: float, peer: float | None, value: float, target: float) -> None:
+    ratio(what, mine, peer, "ms", value, target, value >= target)
 
 
 def main() -> None:
@@ -213,6 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="200,000 cells instead of a million")
     parser.add_argument("--child", nargs=2, metavar=("WAY", "STORE"), help=argparse.SUPPRESS)
+    add_record(parser)
     options = parser.parse_args()
     if options.child:
         way, store = options.child
@@ -224,10 +217,16 @@ def main() -> None:
         found["peak_mb"] = peak_mb()
         print(json.dumps(found))
         return
-    cells = 200_000 if options.quick else 1_000_000
+    with recorded(__file__, options.record):
+        compare(options.quick)
+
+
+def compare(quick: bool) -> None:
+    """Every way in a process of its own."""
+    cells = 200_000 if quick else 1_000_000
     with tempfile.TemporaryDirectory() as folder:
         os.environ["STML_CACHE_HOME"] = f"{folder}/cache"
-        if options.quick:
+        if quick:
             # The smaller table would be turned in memory; here the copy on disk is measured.
             os.environ["STML_BENCH_NO_MEMORY"] = "1"
         store = Path(folder) / "cells.zarr"
@@ -248,43 +247,18 @@ def main() -> None:
     target_mb = MEMORY_TARGET_MB * cells / 1_000_000
     target_mb = max(target_mb, 1_200)  # imports and blocks do not shrink with the table
     peak = first["peak_mb"]
-    ratio(
-        "genes-peak-memory-vs-full-read",
-        peak,
-        reread["peak_mb"],
-        "MB",
-        peak / reread["peak_mb"],
-        1.0 if options.quick else 0.6,
-        at_most=True,
-    )
-    ratio("genes-peak-memory-of-limit", peak, None, "MB", peak / target_mb, 1.0, at_most=True)
-    ratio(
-        "genes-one-gene-vs-sparse-dataset",
-        again["gene_ms"],
-        slice_["gene_ms"],
-        "ms",
-        slice_["gene_ms"] / again["gene_ms"],
-        20 if options.quick else 100,
-        at_most=False,
-    )
-    ratio(
-        "genes-open-to-first-gene-with-copy",
-        again["open_ms"] + again["build_ms"],
-        slice_["open_ms"] + slice_["gene_ms"],
-        "ms",
-        (slice_["open_ms"] + slice_["gene_ms"]) / (again["open_ms"] + again["build_ms"]),
-        0.5 if options.quick else 1.0,
-        at_most=False,
-    )
-    ratio(
-        "genes-plain-files-vs-zarr-64k",
-        again["gene_ms"],
-        other["gene_ms"],
-        "ms",
-        other["gene_ms"] / again["gene_ms"],
-        1.0,
-        at_most=False,
-    )
+    full, part = reread["peak_mb"], slice_["open_ms"] + slice_["gene_ms"]
+    whole = again["open_ms"] + again["build_ms"]
+    at_most("genes-peak-memory-vs-full-read", peak, full, peak / full, 1.0 if quick else 0.6)
+    at_most("genes-peak-memory-of-limit", peak, None, peak / target_mb, 1.0)
+    gene = again["gene_ms"]
+    for what, other_ms, least in (
+        ("genes-one-gene-vs-sparse-dataset", slice_["gene_ms"], 20 if quick else 100),
+        ("genes-plain-files-vs-zarr-64k", other["gene_ms"], 1.0),
+    ):
+        at_least(what, gene, other_ms, other_ms / gene, least)
+    first_gene = "genes-open-to-first-gene-with-copy"
+    at_least(first_gene, whole, part, part / whole, 0.5 if quick else 1.0)
 
 
 if __name__ == "__main__":

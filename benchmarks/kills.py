@@ -24,11 +24,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from support.results import add_record, ratio, recorded
+
 warnings.filterwarnings("ignore")
 
 N = 40
 NAMES = [f"AAC{i:03}-1" for i in range(N)]
 LAST = 40
+PEER_TRIALS = 20
 State = dict[str, Any]
 
 # --- the store and what is done to it -----------------------------------------------------------
@@ -478,10 +481,16 @@ def main() -> int:
     )
     parser.add_argument("--only", help="one way of saving")
     parser.add_argument("--nursery", action="store_true", help=argparse.SUPPRESS)
+    add_record(parser)
     options = parser.parse_args()
     if options.nursery:
         nursery()
         return 0
+    with recorded(__file__, options.record):
+        return trial(options)
+
+
+def trial(options: argparse.Namespace) -> int:
     number = min(options.trials, 26) if options.quick else options.trials
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -500,18 +509,14 @@ def main() -> int:
                 step = 0 if (i // len(names)) % 3 == 2 else trials.some_step(name)
                 trials.trial(name, step, kill_recovery=i % 3 == 0)
         trials.nursery.close()
-        peer, peer_trials = "absent", 0 if options.quick or options.only or options.every else 20
-        if peer_trials:
-            peer = f"{100 * peer_losses(trials, peer_trials) / peer_trials:.0f}"
+        alone = options.quick or options.only or options.every
+        peer = None if alone else 100 * peer_losses(trials, PEER_TRIALS) / PEER_TRIALS
     for key, value in trials.counts.items():
         print(f"{key:45} {value}")
     print(f"{'failures':45} {len(trials.failures)}")
     print(f"{time.perf_counter() - start:.0f} s")
     ours = 100 * len(trials.failures) / max(1, number)
-    print(
-        f"RATIO losses_per_100_kills ours={ours:.1f} peer={peer} unit=count "
-        f"ratio={ours:.1f} target=0 {'short' if trials.failures else 'met'}"
-    )
+    ratio("losses_per_100_kills", ours, peer, "count", ours, 0, not trials.failures)
     return 1 if trials.failures else 0
 
 

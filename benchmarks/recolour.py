@@ -15,32 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from support.results import add_record, ratio, recorded
+
 HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parents[1] / "src"), str(HERE.parent)]
 
 SIZES = {5_000: 10.0, 50_000: 50.0, 500_000: 100.0}
-LIVE = {"lattice": 20.0, "scattered": 35.0}
 REPEATS = 9
-
-
-def section(count: int, lattice: bool) -> Any:
-    import numpy as np
-
-    from napari_stml.core.geometry import ScaleSource, UmPerPx
-    from napari_stml.io.contents import Contents, Lattice, Observations
-    from napari_stml.io.section import Section
-
-    side = int(np.ceil(count**0.5))
-    rows, cols = (a.ravel()[:count] for a in np.mgrid[:side, :side])
-    xy = np.column_stack([cols, rows]) * 20.0 + 10.0
-    if not lattice:
-        xy += np.random.default_rng(0).normal(0, 6, xy.shape)
-    names = np.array([f"s{i}" for i in range(count)], dtype=object)
-    grid = Lattice(rows, cols, hexagonal=False, pitch_px=20.0) if lattice else None
-    observed = Observations("bins" if lattice else "cells", names, xy, 10.0, grid)
-    scale = UmPerPx.square(0.5, ScaleSource.USER)
-    contents = Contents("bench", "bench", observations=observed, um_per_px=scale)
-    return Section("bench", contents, {})
 
 
 def change(act: Any, drawing: Any, view: Any) -> float:
@@ -60,11 +41,12 @@ def measure(count: int, lattice: bool, drawing: Any, viewer: Any) -> dict[str, f
     import pandas as pd
 
     from napari_stml.viewer.state import state_of
+    from support.sections import spots_section
     from support.window import live
 
     rng = np.random.default_rng(1)
     state = state_of(viewer)
-    view = state.open(section(count, lattice))
+    view = state.open(spots_section(count, lattice))
     live(2, until=lambda: all(layer.loaded for layer in viewer.layers))
     genes = [rng.gamma(2, 1, count).astype(np.float32) for _ in range(2)]
     codes = [rng.integers(-1, 12, count).astype(np.int16) for _ in range(2)]
@@ -91,11 +73,19 @@ def measure(count: int, lattice: bool, drawing: Any, viewer: Any) -> dict[str, f
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true")
-    quick = options.parse_args().quick
-    from support.window import Drawing, on_a_display, ratio
+    add_record(options)
+    chosen = options.parse_args()
+    from support.window import on_a_display
 
     on_a_display()
+    with recorded(__file__, chosen.record):
+        measured(chosen.quick)
+
+
+def measured(quick: bool) -> None:
     import napari
+
+    from support.window import Drawing
 
     viewer = napari.Viewer(title="recolour")
     drawing = Drawing(viewer)
@@ -109,9 +99,6 @@ def main() -> None:
                 ms = found[kind]
                 what = f"recolour-{kind}-{count}-{place}"
                 ratio(what, ms, None, "ms", ms / target, target, ms <= target)
-            if count == 50_000:
-                ms, most = found["live"], LIVE[place]
-                ratio(f"live-slider-{count}-{place}", ms, None, "ms", ms / most, most, ms <= most)
     from napari_stml.viewer.state import state_of
 
     state_of(viewer).close()

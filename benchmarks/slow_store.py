@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from support.results import add_record, ratio, recorded
+
 HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parents[1] / "src"), str(HERE.parent)]
 
@@ -134,14 +136,21 @@ def tours(viewer: Any, drawing: Any, count: int) -> list[float]:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true")
-    count = 3 if options.parse_args().quick else 5
-    from support.window import Blocks, Drawing, live, on_a_display, ratio
+    add_record(options)
+    chosen = options.parse_args()
+    from support.window import on_a_display
 
     on_a_display()
+    with recorded(__file__, chosen.record):
+        measured(3 if chosen.quick else 5)
+
+
+def measured(count: int) -> None:
     import napari
 
     from napari_stml.viewer.prepare import prepare
     from napari_stml.viewer.state import state_of
+    from support.window import Blocks, Drawing, live
 
     viewer = napari.Viewer(title="slow store")
     drawing = Drawing(viewer)

@@ -3,8 +3,9 @@
 The same store (8,192 px RGB pyramid, 5,000 circles, table of 200 genes), the same run, in turns;
 what counts is the median of the time until a frame was drawn with both layers loaded. The files
 are warm. The peer is started as its documentation says and shows the same two elements; it is
-found in .peers/napari-spatialdata (`make peers`) or by ``--peer-python``. ``--quick``: 2,048 px
-and one start each.
+found in .peers/napari-spatialdata (`make peers`) or by ``--peer-python``. An empty napari window,
+until its first frame, is started by both interpreters: what each program adds to it is compared
+too. ``--quick``: 2,048 px and one start each.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import time
 import warnings
 from pathlib import Path
 from typing import Any
+
+from support.results import add_record, ratio, recorded
 
 HERE = Path(__file__).resolve()
 ROOT = HERE.parents[1]
@@ -109,10 +112,39 @@ def start_peer(store: str) -> None:
     watch(shown._viewer)
 
 
+def start_empty() -> None:
+    import napari
+    from qtpy.QtWidgets import QApplication
+
+    viewer = napari.Viewer()
+    native = viewer.window._qt_viewer.canvas.native
+    kind, drawn = type(native), []
+    paint = kind.paintGL
+
+    def noted(widget: Any) -> Any:
+        answer = paint(widget)
+        drawn.append(time.time())
+        return answer
+
+    kind.paintGL = noted
+    while not drawn:
+        QApplication.processEvents()
+        native.update()
+        time.sleep(0.002)
+    print(f"PAINTED {drawn[0] - float(os.environ[BEGAN]):.3f} empty", flush=True)
+    os._exit(0)
+
+
+STARTS = {"ours": start_ours, "peer": start_peer}
+LEGS = {"ours": ("ours", False), "empty": ("empty", False), "peer": ("peer", True),
+        "peer-empty": ("empty", True)}  # fmt: skip
+"""What is started, and whether by the peer's interpreter."""
+
+
 def begin(python: str, who: str, store: Path) -> tuple[float, str]:
     """Start a program and wait for its word."""
     env = {**os.environ, BEGAN: repr(time.time()), "PYTHONWARNINGS": "ignore"}
-    if who == "peer":
+    if who != "ours":
         env.pop("NAPARI_ASYNC", None)
     done = subprocess.run(
         [python, str(HERE), "--start", who, str(store)], env=env, capture_output=True, text=True,
@@ -130,31 +162,45 @@ def main() -> None:
     options.add_argument("--quick", action="store_true")
     options.add_argument("--peer-python", type=Path, default=PEER)
     options.add_argument("--start", nargs=2, metavar=("WHO", "STORE"), help=argparse.SUPPRESS)
+    add_record(options)
     chosen = options.parse_args()
     if chosen.start:
         who, store = chosen.start
-        (start_ours if who == "ours" else start_peer)(store)
+        start_empty() if who == "empty" else STARTS[who](store)
         return
-    from support.window import on_a_display, ratio
+    from support.window import on_a_display
 
     on_a_display()
-    peer_there = chosen.peer_python.exists()
-    rounds = 1 if chosen.quick else 5
-    times: dict[str, list[float]] = {"ours": [], "peer": []}
+    with recorded(__file__, chosen.record):
+        measured(chosen.quick, chosen.peer_python)
+
+
+def measured(quick: bool, peer_python: Path) -> None:
+    rounds = 1 if quick else 5
+    times: dict[str, list[float]] = {leg: [] for leg in LEGS}
     with tempfile.TemporaryDirectory(prefix="stml-start-") as folder:
         store = Path(folder) / "section.zarr"
-        make_store(store, 2048 if chosen.quick else 8192)
+        make_store(store, 2048 if quick else 8192)
         for number in range(rounds + 1):
-            for who in ("ours", "peer") if peer_there else ("ours",):
-                python = sys.executable if who == "ours" else str(chosen.peer_python)
+            for leg, (who, by_peer) in LEGS.items():
+                if by_peer and not peer_python.exists():
+                    continue
+                python = str(peer_python) if by_peer else sys.executable
                 seconds, what = begin(python, who, store)
-                print(f"{who} {seconds:.2f} s  {what}{'  (warming up)' * (not number)}", flush=True)
-                if number or chosen.quick:
-                    times[who].append(seconds)
-    ours = statistics.median(times["ours"])
-    peer = statistics.median(times["peer"]) if times["peer"] else None
+                warm = "" if number else "  (warming up)"
+                print(f"{leg:10} {seconds:.2f} s  {what}{warm}", flush=True)
+                if number or quick:
+                    times[leg].append(seconds)
+    middle = {leg: statistics.median(t) for leg, t in times.items() if t}
+    compare("start-to-painted", middle["ours"], middle.get("peer"))
+    added = middle["ours"] - middle["empty"]
+    theirs = middle["peer"] - middle["peer-empty"] if "peer" in middle else None
+    compare("start-above-empty-napari", added, theirs)
+
+
+def compare(what: str, ours: float, peer: float | None) -> None:
     value = ours / peer if peer else float("nan")
-    ratio("start-to-painted", ours, peer, "s", value, TARGET, peer is None or value <= TARGET)
+    ratio(what, ours, peer, "s", value, TARGET, peer is None or value <= TARGET)
 
 
 if __name__ == "__main__":

@@ -90,13 +90,3 @@ def live(seconds: float, until: Callable[[], bool] | None = None) -> None:
     while time.perf_counter() < end and not (until is not None and until()):
         QApplication.processEvents()
         time.sleep(0.002)
-
-
-def ratio(what: str, ours: float, peer: float | None, unit: str, value: float, target: float,
-          met: bool) -> None:  # fmt: skip
-    shown = "absent" if peer is None else f"{peer:.1f}"
-    print(
-        f"RATIO {what} ours={ours:.1f} peer={shown} unit={unit} ratio={value:.3f} "
-        f"target={target:g} {'met' if met else 'short'}",
-        flush=True,
-    )
