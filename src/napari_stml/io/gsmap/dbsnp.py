@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from napari_stml.core.errors import StmlError
 from napari_stml.io.tables.tree import reading
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 

@@ -83,7 +83,7 @@ class Genotypes:
         centred = np.where(called, copies - mean, 0.0)
         sd = np.sqrt((centred**2).mean(axis=1, keepdims=True))
         out = np.divide(centred, sd, out=np.zeros_like(centred), where=sd > 0)
-        return out.astype(np.float32)
+        return np.asarray(out, dtype=np.float32)
 
     def _copies(self, rows: NDArray[Any]) -> NDArray[np.uint8]:
         packed = np.asarray(self._raw[rows])

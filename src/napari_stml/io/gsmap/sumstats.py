@@ -7,7 +7,6 @@ column that is not used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +19,8 @@ from napari_stml.io.gsmap.z_scores import with_n, with_z
 from napari_stml.io.tables.tree import reading
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
 PAIRS = frozenset({"AC", "AG", "CA", "CT", "GA", "GT", "TC", "TG"})

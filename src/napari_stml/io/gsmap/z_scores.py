@@ -62,7 +62,8 @@ def with_z(table: pd.DataFrame, *, parity: bool, where: Path) -> tuple[pd.DataFr
         return table.assign(Z=table["BETA"] / table["SE"]), notes
     raise StmlError(
         "There is no effect: z needs a Z column, P with an effect or odds ratio, or an effect "
-        "with its standard error", where=where, do="name the columns (--z, --p, --beta, --se, --OR)",
+        "with its standard error", where=where,
+        do="name the columns (--z, --p, --beta, --se, --OR)",
     )  # fmt: skip
 
 

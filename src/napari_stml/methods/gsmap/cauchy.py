@@ -76,7 +76,7 @@ def without_outliers(p: NDArray[np.float64]) -> NDArray[np.float64]:
     q1, median, q3 = np.percentile(size, [25, 50, 75])
     extreme = size >= median + 3 * (q3 - q1)
     if 0 < extreme.sum() < max(len(p) * 0.01, 20):
-        return p[~extreme]
+        return np.asarray(p[~extreme])
     return p
 
 

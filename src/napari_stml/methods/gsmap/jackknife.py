@@ -22,9 +22,7 @@ def block_bounds(rows: int, blocks: int) -> NDArray[np.int64]:
     return np.floor(np.linspace(0, rows, blocks + 1)).astype(np.int64)
 
 
-def pseudovalue_mean(
-    xtx: Mapping[tuple[int, int], F64], xty: Mapping[int, F64]
-) -> tuple[F64, F64]:
+def pseudovalue_mean(xtx: Mapping[tuple[int, int], F64], xty: Mapping[int, F64]) -> tuple[F64, F64]:
     """Bias-corrected estimate and standard error of the first coefficient of every regression.
 
     Parameters

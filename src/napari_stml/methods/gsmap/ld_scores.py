@@ -108,7 +108,9 @@ def gene_weights(
             hot = np.zeros((stop - start, len(local)))
             hot[np.arange(stop - start), inverse] = 1
             found = value @ hot
-            parts.append((np.repeat(rows[own], len(local)), np.tile(local, len(own)), found.ravel()))
+            parts.append(
+                (np.repeat(rows[own], len(local)), np.tile(local, len(own)), found.ravel())
+            )
             held += found.size
         if held > MERGE_AT:
             whole, parts, held = _merged(whole, parts), [], 0

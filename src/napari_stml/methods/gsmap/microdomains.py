@@ -71,4 +71,6 @@ def _unit(latent: NDArray[np.floating]) -> NDArray[np.float32]:
         raise StmlError("The latent representation has missing values",
                         do="choose one that covers every spot of the scope")  # fmt: skip
     length = np.linalg.norm(values, axis=1, keepdims=True)
-    return np.divide(values, length, out=np.zeros_like(values), where=length > 0)
+    return np.asarray(
+        np.divide(values, length, out=np.zeros_like(values), where=length > 0), dtype=np.float32
+    )

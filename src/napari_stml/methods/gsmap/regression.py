@@ -82,8 +82,9 @@ class Design:
         y = trait.chisq - np.float32(self.mean_chisq)
         ones = np.ones((len(rows), 1), np.float32)
         self.fixed = np.concatenate([fixed, ones], axis=1)
-        self.one_n = 1 / scaled
-        self.inverse_weight = self.one_n**2 / np.maximum(reference.weight[rows], np.float32(1))
+        self.one_n = np.asarray(1 / scaled, dtype=np.float32)
+        weight = np.maximum(reference.weight[rows], np.float32(1))
+        self.inverse_weight = np.asarray(self.one_n**2 / weight, dtype=np.float32)
         both = np.concatenate([self.fixed, y[:, None]], axis=1)
         k = self.fixed.shape[1]
         self.pairs = [(i, j) for i in range(k) for j in range(i, k + 1)]

@@ -14,7 +14,7 @@ THETA, CLIP = np.float32(100), 10.0
 
 
 def pearson_residuals(counts: csr_matrix) -> NDArray[np.float32]:
-    """(count - expected) / spread of a negative binomial, clipped at 10; dense, in f32 as scanpy."""
+    """(count - expected) / spread of a negative binomial, clipped at 10; f32 as in scanpy."""
     dense = counts.toarray().astype(np.float32)
     of_spot, of_gene = dense.sum(axis=1, keepdims=True), dense.sum(axis=0, keepdims=True)
     expected = of_spot @ of_gene / dense.sum()

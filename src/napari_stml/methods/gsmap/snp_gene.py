@@ -19,8 +19,11 @@ Strategy = Literal["max_mkscore", "nearest_TSS"]
 class Places(Protocol):
     """Intervals of one chromosome, 0-based, the end not included."""
 
-    start: NDArray[np.int64]
-    end: NDArray[np.int64]
+    @property
+    def start(self) -> NDArray[np.int64]: ...
+
+    @property
+    def end(self) -> NDArray[np.int64]: ...
 
 
 def by_window(
@@ -47,7 +50,7 @@ def by_enhancer(
 
     def badness(at: NDArray[np.int64], i: int) -> NDArray[np.float64]:
         if score is None:
-            return np.abs(at - tss[gene[i]]).astype(np.float64)
+            return np.asarray(np.abs(at - tss[gene[i]]), dtype=np.float64)
         return np.full(len(at), -score[gene[i]])
 
     return _best(bp, enhancers.start, enhancers.end, gene, badness)

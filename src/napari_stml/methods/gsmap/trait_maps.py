@@ -114,7 +114,11 @@ def _in_threads(
                 found: list[Estimate] = end.value
                 return found
 
-    waiting, running, done = deque(groups), deque[tuple[tuple[int, int], Future[list[Estimate]]]](), 0
+    waiting, running, done = (
+        deque(groups),
+        deque[tuple[tuple[int, int], Future[list[Estimate]]]](),
+        0,
+    )
     with ThreadPoolExecutor(threads) as pool:
         while waiting or running:
             while waiting and len(running) < 2 * threads:

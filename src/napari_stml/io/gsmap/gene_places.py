@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from napari_stml.io.tables.tree import reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -129,7 +129,7 @@ class Homologs:
 
 
 def read_homologs(path: str | Path) -> Homologs:
-    """Two columns with titles: the species' gene, the human gene. The first row of a gene counts."""
+    """Read two columns with titles: the species' gene, the human gene; the first row counts."""
     import pandas as pd
 
     with reading(path, "The homologs cannot be read"):
@@ -140,4 +140,6 @@ def read_homologs(path: str | Path) -> Homologs:
             "gene", where=path,
         )  # fmt: skip
     first = table.drop_duplicates(table.columns[0])
-    return Homologs(str(table.columns[0]), dict(zip(first.iloc[:, 0], first.iloc[:, 1], strict=True)))
+    return Homologs(
+        str(table.columns[0]), dict(zip(first.iloc[:, 0], first.iloc[:, 1], strict=True))
+    )

@@ -1,0 +1,91 @@
+"""Formatted summary statistics, one or several."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_stml.core.errors import CannotOpenError, StmlError
+from napari_stml.io.gsmap.tables import read_table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Sumstats:
+    """What a regression needs of a GWAS."""
+
+    name: str
+    path: Path
+    snps: NDArray[np.object_]
+    z: NDArray[np.float32]
+    n: NDArray[np.float32]
+
+
+def read_sumstats(path: str | Path, name: str = "") -> Sumstats:
+    """Read a formatted file (SNP, Z, N); others are answered with the command that formats them."""
+    path = Path(path)
+    table = read_table(path)
+    missing = [c for c in ("SNP", "Z", "N") if c not in table.columns]
+    if missing:
+        raise CannotOpenError(
+            f"These summary statistics have no column {' and no column '.join(missing)}",
+            where=path,
+            do="format them first: napari-stml gsmap format-sumstats --sumstats FILE --out NAME",
+        )  # fmt: skip
+    if not len(table):
+        raise CannotOpenError("These summary statistics have no rows", where=path)
+    try:
+        z, n = (table[c].to_numpy(dtype=np.float32) for c in ("Z", "N"))
+    except ValueError as error:
+        raise CannotOpenError(f"Z and N must be numbers: {error}", where=path,
+                              do="format the file anew") from error  # fmt: skip
+    return Sumstats(name or trait_name(path), path, table["SNP"].to_numpy(dtype=object), z, n)
+
+
+def trait_name(path: Path) -> str:
+    return safe_name(re.sub(r"\.sumstats(\.gz|\.bz2)?$|\.(gz|txt|tsv)$", "", path.name))
+
+
+def safe_name(text: str) -> str:
+    """A name that can be part of a path: course material writes quotes into names."""
+    cleaned = re.sub(r"[^\w.+-]+", "_", text.strip().strip("'\"“”‘’").strip()).strip("._")
+    if not cleaned:
+        raise StmlError("A name is needed that has letters or digits", where=repr(text))
+    return cleaned
+
+
+def read_config(path: str | Path) -> dict[str, Path]:
+    """Traits of a ``gwas_config.yaml``: name -> file.
+
+    A relative path is looked for where the program runs, as gsMap does, then beside the file.
+    """
+    import yaml
+
+    path = Path(path)
+    if not path.is_file():
+        raise CannotOpenError("There is no such file", where=path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise CannotOpenError(f"This is no YAML file: {error}", where=path) from error
+    if not isinstance(content, dict) or not content:
+        raise CannotOpenError("A list of traits has one line per trait, NAME: FILE", where=path)
+    found: dict[str, Path] = {}
+    for name, value in content.items():
+        file = Path(str(value)).expanduser()
+        places = [file] if file.is_absolute() else [file, path.parent / file]
+        there = next((p for p in places if p.is_file()), None)
+        if there is None:
+            raise CannotOpenError(f"The file of the trait '{name}' is missing", where=file,
+                                  do=f"correct its path in {path.name}")  # fmt: skip
+        clean = safe_name(str(name))
+        if clean in found:
+            raise CannotOpenError(f"Two traits are named '{clean}'", where=path)
+        found[clean] = there
+    return found
