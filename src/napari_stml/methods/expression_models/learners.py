@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
+from napari_stml.methods.expression_models.seeing import (
+    as_images,
+    bags_of,
+    seen_by,
+    whole_slide,
+)
 from napari_stml.models.dihedral import WAYS, turned, turned_xy
 
 if TYPE_CHECKING:
@@ -73,17 +79,8 @@ class TileLearner:
         mean = images.mean(dim=(1, 2, 3), keepdim=True)
         return ((images - mean) * contrast + mean * light).clamp(0, 1)
 
-    @torch.no_grad()
     def predict(self, slides: Sequence[Slide]) -> list[NDArray[np.float32]]:
-        out = []
-        for slide in slides:
-            pixels = torch.from_numpy(_tiles(slide))
-            parts = [
-                self.net(as_images(p).to(self.device)).float().cpu()
-                for p in torch.split(pixels, 256)
-            ]
-            out.append(torch.cat(parts).numpy())
-        return out
+        return [seen_by("tile vit", self.net, s, device=self.device)[0] for s in slides]
 
 
 class SlideLearner:
@@ -101,7 +98,7 @@ class SlideLearner:
         self.net, self.objective, self.device = net.to(device), objective, device
         self.steps, self.window, self.noise, self.augment = steps, window, noise, augment
         used = [i for i, m in enumerate(train) if m.any()]
-        self.slides = [_seen(slides[i]) for i in used]
+        self.slides = [whole_slide(slides[i]) for i in used]
         self.wanted = [torch.from_numpy(wanted[i]) for i in used]
         self.train = [torch.from_numpy(train[i]) for i in used]
 
@@ -133,15 +130,8 @@ class SlideLearner:
         few = int((inside & train).sum()) < 8
         return everything if few else everything[inside]
 
-    @torch.no_grad()
     def predict(self, slides: Sequence[Slide]) -> list[NDArray[np.float32]]:
-        out = []
-        for slide in slides:
-            features, xy = _seen(slide)
-            xy = xy - xy.amin(dim=0)
-            found = self.net(features[None].to(self.device), xy[None].to(self.device))
-            out.append(found.mean[0].float().cpu().numpy())
-        return out
+        return [seen_by("stf", self.net, s, device=self.device)[0] for s in slides]
 
 
 class BagLearner:
@@ -167,38 +157,13 @@ class BagLearner:
                 found, _ = self.net(self.bags[index].to(self.device))
                 yield self.objective(found, self.wanted[index].to(self.device))
 
-    @torch.no_grad()
     def predict(self, slides: Sequence[Slide]) -> list[NDArray[np.float32]]:
-        out = []
-        for slide in slides:
-            bags = torch.from_numpy(bags_of(slide, self.neighbours))
-            parts = [self.net(b.to(self.device))[0].float().cpu() for b in torch.split(bags, 256)]
-            out.append(torch.cat(parts).numpy())
-        return out
-
-
-def as_images(pixels: Tensor) -> Tensor:
-    """Tiles (n, h, w, 3) uint8 as (n, 3, h, w) in 0..1."""
-    return pixels.permute(0, 3, 1, 2).float() / 255
-
-
-def bags_of(slide: Slide, neighbours: int) -> NDArray[np.float32]:
-    """The features of each spot and its nearest neighbours, (n, 1 + k, features)."""
-    from scipy.spatial import cKDTree
-
-    assert slide.features is not None
-    k = min(neighbours + 1, len(slide))
-    _, near = cKDTree(slide.xy).query(slide.xy, k=k)
-    near = np.asarray(near).reshape(len(slide), k)
-    return np.asarray(slide.features[near], dtype=np.float32)
+        return [
+            seen_by("transmil", self.net, s, neighbours=self.neighbours, device=self.device)[0]
+            for s in slides
+        ]
 
 
 def _tiles(slide: Slide) -> NDArray[Any]:
     assert slide.tiles is not None
     return slide.tiles
-
-
-def _seen(slide: Slide) -> tuple[Tensor, Tensor]:
-    assert slide.features is not None
-    xy = np.asarray(slide.xy - slide.xy.min(axis=0), dtype=np.float32)
-    return torch.from_numpy(np.ascontiguousarray(slide.features)), torch.from_numpy(xy)

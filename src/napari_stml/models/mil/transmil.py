@@ -37,10 +37,10 @@ class GridMixing(nn.Module):
 
 
 class NystromLayer(nn.Module):
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, landmarks: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.attn = NystromAttention(width)
+        self.attn = NystromAttention(width, landmarks=landmarks)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.attn(self.norm(x))
@@ -50,12 +50,13 @@ class NystromLayer(nn.Module):
 class TransMil(nn.Module):
     """One prediction per bag, (1, N, F) to (1, genes); bags of unequal length come one by one."""
 
-    def __init__(self, features: int, genes: int, width: int = 512) -> None:
+    def __init__(self, features: int, genes: int, width: int = 512, landmarks: int = 256) -> None:
         super().__init__()
         self.reduce = nn.Linear(features, width)
         self.cls_token = nn.Parameter(torch.randn(1, 1, width))
         self.grid = GridMixing(width)
-        self.layer1, self.layer2 = NystromLayer(width), NystromLayer(width)
+        self.layer1 = NystromLayer(width, landmarks)
+        self.layer2 = NystromLayer(width, landmarks)
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, genes)
 
