@@ -96,8 +96,10 @@ def tiles_shown(part: Tiles) -> Shown | None:
         return None
     values = np.asarray(values)
     if values.dtype.kind in "OUTS":
-        names = list(dict.fromkeys(values.tolist()))
-        return of_codes(part.colour_by, np.array([names.index(v) for v in values]), names)
+        words = values.astype(str)
+        found, counts = np.unique(words, return_counts=True)
+        names = found[np.argsort(-counts, kind="stable")].tolist()  # the usual one first
+        return of_codes(part.colour_by, np.array([names.index(w) for w in words.tolist()]), names)
     if values.dtype.kind in "iub":
         known = sorted(set(values.tolist()) - {0, -1})
         place = {v: i for i, v in enumerate(known)}
@@ -115,7 +117,7 @@ def _tiles(part: Tiles, name: str, frame: Frame) -> Layer:
     colours = np.tile(np.array([[0.0, 0.447, 0.698, 1.0]], dtype=np.float32), (len(yx), 1))
     if shown is not None:
         colours = np.asarray(shown.paint().colours, dtype=np.float32).copy()
-    faces = colours * np.array([1, 1, 1, 0.25 if shown is not None else 0.0], dtype=np.float32)
+    faces = colours * np.array([1, 1, 1, 0.15 if shown is not None else 0.0], dtype=np.float32)
     if len(yx) > MOST_OUTLINED:
         middle = yx + part.side / 2
         full = shown is not None

@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from napari_stml.widgets.form import Form
+from napari_stml.widgets.style import PRIMARY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,7 @@ class AnalysisPage(QWidget):
         self.purpose = QLabel()
         self.purpose.setWordWrap(True)
         self.button = QPushButton("Run")
+        self.button.setStyleSheet(PRIMARY)
         self.button.clicked.connect(self._run)
         self._place = QVBoxLayout()
         inner = QWidget()
@@ -71,7 +73,10 @@ class AnalysisPage(QWidget):
 
     def choose(self, name: str, params: Params | None = None) -> None:
         """Show one analysis, filled as in a stored Run."""
-        self.picker.setCurrentIndex(self.picker.findData(name))
+        place = self.picker.findData(name)
+        if place < 0:  # one that no form makes (a correction by hand)
+            return
+        self.picker.setCurrentIndex(place)
         if params is not None and self.form is not None:
             self.form.show_values(params)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_stml.core.errors import StmlError
 from napari_stml.core.results import Mask
@@ -39,13 +39,10 @@ class BrushBox(QWidget):
         self.hint = QLabel(HINT)
         self.hint.setWordWrap(True)
         self.hint.hide()
-        row = QHBoxLayout()
-        row.addWidget(self.paint)
-        row.addWidget(self.keep)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(row)
-        layout.addWidget(self.hint)
+        for each in (self.paint, self.hint, self.keep):
+            layout.addWidget(each)
 
     def begin(self) -> None:
         """Show the stored mask, ready to be painted on."""

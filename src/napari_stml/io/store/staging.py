@@ -154,5 +154,19 @@ def _validated(kind: ElementKind, element: Any) -> Any:
         if hasattr(element, "dask"):
             at = {axis: axis for axis in ("x", "y", "z") if axis in element.columns}
             return PointsModel.parse(element, coordinates=at)
-        return PointsModel.parse(element.reset_index(drop=True))
+        return _points(element)
     return element
+
+
+def _points(frame: Any) -> Any:
+    """Points of a plain frame, all columns at once.
+
+    spatialdata adds them one by one, which for hundreds (features of tiles) goes deeper than
+    Python's stack.
+    """
+    from spatialdata.models import PointsModel
+
+    plain = frame.reset_index(drop=True)
+    axes = [axis for axis in ("x", "y", "z") if axis in plain.columns]
+    points = PointsModel.parse(plain[axes].to_numpy(), annotation=plain.drop(columns=axes))
+    return points[list(plain.columns)]
