@@ -63,6 +63,7 @@ class LivePanel(QWidget):
         self._labels: dict[str, QLabel] = {}
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
+        layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         for name, info in model.model_fields.items():
             slider = live_field(Field.of(name, info), getattr(start, name), answers or _nothing)
             slider.moved.connect(self._moved)
