@@ -19,6 +19,7 @@ from napari_stml.core.geometry import ScaleSource, UmPerPx
 from napari_stml.io.slides import open_slide
 from napari_stml.slide.context import encode_at
 from napari_stml.slide.grid import Canvas
+from support.results import add_record, ratio, recorded
 
 FLOOR = 0.267
 SECTIONS = ("C2", "C3", "C4")
@@ -88,11 +89,17 @@ def main() -> None:
     parser.add_argument("--um-per-px", type=float, default=0.7)
     parser.add_argument("--pixels", type=int, default=160)
     parser.add_argument("--scales", type=float, nargs="+", default=(1.0, 2.0, 4.0))
+    add_record(parser)
     args = parser.parse_args()
     data = Path(os.environ.get("STML_DATA", REFERENCE)) / "her2st"
     if not data.is_dir():
         print(f"{data} is absent: nothing to measure (set STML_DATA)")
         return
+    with recorded(__file__, args.record):
+        measure(data, args)
+
+
+def measure(data: Path, args: argparse.Namespace) -> None:
     start = time.process_time()
     x = {s: features(data / s, args.um_per_px, args.pixels, tuple(args.scales)) for s in SECTIONS}
     print(f"{sum(map(len, x.values()))} spots, {x['C2'].shape[1]} values, "
@@ -102,9 +109,7 @@ def main() -> None:
     shared = [g for g in values["C2"][1] if all(g in names for names in known)]
     y = {s: v[:, [g.index(n) for n in shared]] for s, (v, g) in values.items()}
     r = score(x, y)
-    met = "met" if r >= FLOOR else "short"
-    print(f"RATIO default-features-heg250-within-patient ours={r:.3f} peer={FLOOR} unit=pearson "
-          f"ratio={r / FLOOR:.2f} target=1 {met}")  # fmt: skip
+    ratio("default-features-heg250-within-patient", r, FLOOR, "pearson", r / FLOOR, 1, r >= FLOOR)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,9 @@ from napari_stml.slide.embedding import Work, embed
 from napari_stml.slide.encoders.network import NetworkEncoder, build
 from napari_stml.slide.encoders.presets import PRESETS, Preset
 from napari_stml.slide.grid import Canvas, grid_over
+from napari_stml.slide.looking import Looking
+from napari_stml.slide.reading import TileReader
+from support.results import add_record, ratio, recorded
 from tiles import write_slide
 
 SMALL = Preset("vit_small", "vit_small_patch16_224", 384)
@@ -82,37 +85,82 @@ def compare(encode: NetworkEncoder, path: Path, count: int, threads: int, rounds
     return best
 
 
-def ratio(what: str, ours: float, peer: float, unit: str, target: float) -> None:
-    met = "met" if ours / peer >= target else "short"
-    print(f"RATIO {what} ours={ours:.2f} peer={peer:.2f} unit={unit} ratio={ours / peer:.3f} "
-          f"target={target} {met}")  # fmt: skip
+def say(what: str, ours: float, peer: float, unit: str, target: float) -> None:
+    ratio(what, ours, peer, unit, ours / peer, target, ours / peer >= target)
+
+
+def on_cpu(path: Path, count: int, rounds: int, threads: int) -> None:
+    """vit_small: the pipeline against the bare model, by CPU-seconds; one tile's attention."""
+    encode = NetworkEncoder(build(SMALL), SMALL, "none", "class", "cpu", 16)
+    seconds = compare(encode, path, count, threads, rounds, time.process_time)
+    say("embedding-vit-small-cpu", count / seconds[1], count / seconds[0], "tiles/CPU-s", 0.9)
+    for method in ("rollout", "relevance"):
+        one_tile(encode, method)
+
+
+def one_tile(encode: NetworkEncoder, method) -> None:
+    """CPU-seconds from a click to the map of one tile."""
+    tile = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), dtype=np.uint8)
+    best = min(
+        clocked(lambda: Looking(encode, tile).maps(method), time.process_time) for _ in range(7)
+    )
+    ratio(f"{method}-of-one-tile-cpu", best, 0.3, "CPU-s", best / 0.3, 1, best < 0.3)
+
+
+def on_gpu(path: Path, device: str, count: int, rounds: int, threads: int, batch: int) -> None:
+    """The shape of UNI in bf16: of the roofline from memory, and from the JPEG slide."""
+    import torch
+
+    uni = PRESETS["uni"]
+    encode = NetworkEncoder(build(uni), uni, "none", "class", device, batch)
+    print(f"{torch.cuda.get_device_name(encode.device)}, batch {batch}, {encode.dtype}")
+    before = torch.cuda.memory_allocated()
+    seconds = compare(encode, path, count, threads, rounds, time.perf_counter)
+    limit = ROOFLINE_TFLOPS * 1e3 / UNI_GFLOP
+    say("uni-shape-bf16-of-roofline", count / seconds[0], limit, "tiles/s", 0.55)
+    decoded = clocked(lambda: decode_only(path, count, batch, threads), time.perf_counter)
+    reach = min(count / seconds[0], count / decoded)
+    print(f"decoder alone: {count / decoded:.0f} tiles/s with {threads} threads")
+    say("uni-shape-bf16-from-jpeg", count / seconds[1], reach, "tiles/s", 0.8)
+    peak = torch.cuda.max_memory_allocated() / 2**30
+    encode.release()
+    left = (torch.cuda.memory_allocated() - before) / 2**20
+    print(f"peak {peak:.2f} GiB of GPU memory; {left:+.0f} MiB against the loaded model at the end")
+
+
+def decode_only(path: Path, count: int, batch: int, threads: int) -> None:
+    tile_cache().clear()
+    with tempfile.TemporaryDirectory() as cache:
+        work = work_on(path, count, batch, threads, Path(cache))
+        for _ in TileReader(work.slide, work.grid).batches(batch, threads=threads):
+            pass
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer tiles")
     parser.add_argument("--threads", type=int, default=max(1, min(16, (os.cpu_count() or 2) - 1)))
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for the shape of UNI")
+    parser.add_argument("--batch", type=int, default=256, help="on the GPU (default: 256)")
+    add_record(parser)
     args = parser.parse_args()
     import torch
 
-    count, rounds = (64, 2) if args.quick else (256, 3)
-    with tempfile.TemporaryDirectory() as folder:
+    gpu = args.device.startswith("cuda")
+    if gpu and not torch.cuda.is_available():
+        print("no GPU here: the UNI shape in bf16 was not measured")
+        return
+    page = "embedding-gpu" if gpu else ""
+    with recorded(__file__, args.record, page), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "slide.tif"
-        write_slide(path, 8192)
-        encode = NetworkEncoder(build(SMALL), SMALL, "none", "class", "cpu", 16)
-        seconds = compare(encode, path, count, args.threads, rounds, time.process_time)
-        ratio("embedding-vit-small-cpu", count / seconds[1], count / seconds[0],
-              "tiles/CPU-s", 0.9)  # fmt: skip
-        if not torch.cuda.is_available():
-            print("no GPU here: the UNI shape in bf16 was not measured")
-            return
-        uni = PRESETS["uni"]
-        encode = NetworkEncoder(build(uni), uni, "none", "class", "cuda", 256)
-        count = 1024
-        seconds = compare(encode, path, count, args.threads, rounds, time.perf_counter)
-        limit = ROOFLINE_TFLOPS * 1e3 / UNI_GFLOP
-        ratio("uni-shape-bf16-of-roofline", count / seconds[0], limit, "tiles/s", 0.55)
-        ratio("uni-shape-bf16-from-jpeg", count / seconds[1], count / seconds[0], "tiles/s", 0.8)
+        if gpu:
+            count, rounds = (1024, 2) if args.quick else (8192, 3)
+            write_slide(path, 10_240 if args.quick else 20_480)
+            on_gpu(path, args.device, count, rounds, args.threads, args.batch)
+        else:
+            count, rounds = (64, 2) if args.quick else (256, 3)
+            write_slide(path, 8192)
+            on_cpu(path, count, rounds, args.threads)
 
 
 if __name__ == "__main__":

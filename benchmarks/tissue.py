@@ -23,6 +23,7 @@ from napari_stml.slide.brightfield import overview
 from napari_stml.slide.grid import Canvas, grid_over, with_share
 from napari_stml.slide.reading import TileReader
 from napari_stml.slide.tissue import TissueMask, find_tissue
+from support.results import add_record, ratio, recorded
 
 SEED = 29
 TILE = 256
@@ -129,18 +130,17 @@ def drawn(area_hex: str, scale: UmPerPx, shape: tuple[int, int]) -> np.ndarray:
     return shapely.contains_xy(area, x.ravel(), y.ravel()).reshape(shape)
 
 
-def say(what: str, value: float, peer: float | None, unit: str, ratio: float, target: str,
-        met: bool) -> None:  # fmt: skip
-    other = "absent" if peer is None else f"{peer:.3f}"
-    print(f"RATIO {what} ours={value:.3f} peer={other} unit={unit} ratio={ratio:.3f} "
-          f"target={target} {'met' if met else 'short'}")  # fmt: skip
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a small section at 2.25 um per pixel")
     parser.add_argument("--peer-python", type=Path, default=PEER)
+    add_record(parser)
     args = parser.parse_args()
+    with recorded(__file__, args.record):
+        measure(args)
+
+
+def measure(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "demo.tif"
         scale, truth = demo_slide(path, 1, 1) if args.quick else demo_slide(path, 0, 2)
@@ -150,16 +150,14 @@ def main() -> None:
         counted = [our_tiles(path, scale, mask) for _ in range(3)]
         count, tile_s = counted[0][0], min(c[1] for c in counted)
         peer = theirs(args.peer_python, path, scale)
-    say("tissue-mask-seconds", seconds, peer and peer["mask_s"], "CPU-s", seconds, "1", seconds < 1)
+    theirs_s = None if peer is None else peer["mask_s"]
+    ratio("tissue-mask-seconds", seconds, theirs_s, "CPU-s", seconds, 1, seconds < 1)
     other = None if peer is None else iou(drawn(peer["area"], scale, truth.shape), truth)
-    say("tissue-mask-iou", agreement, other, "iou", agreement, "0.97", agreement >= 0.97)
+    ratio("tissue-mask-iou", agreement, other, "iou", agreement, 0.97, agreement >= 0.97)
     rate = count / tile_s
-    if peer is None:
-        print(f"RATIO tiles-per-cpu-second ours={rate:.0f} peer=absent unit=tiles/CPU-s ratio=nan "
-              "target=3 short")  # fmt: skip
-        return
-    their = peer["tiles"] / peer["tile_s"]
-    say("tiles-per-cpu-second", rate, their, "tiles/CPU-s", rate / their, "3", rate / their >= 3)
+    their = None if peer is None else peer["tiles"] / peer["tile_s"]
+    faster = rate / their if their else float("nan")
+    ratio("tiles-per-cpu-second", rate, their, "tiles/CPU-s", faster, 3, faster >= 3)
 
 
 if __name__ == "__main__":

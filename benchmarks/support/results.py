@@ -36,7 +36,7 @@ def add_record(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def recorded(program: str, record: bool) -> Iterator[None]:
+def recorded(program: str, record: bool, page_name: str = "") -> Iterator[None]:
     """Keep what is printed; at a good end it becomes the page of this program."""
     if not record:
         yield
@@ -47,7 +47,7 @@ def recorded(program: str, record: bool) -> Iterator[None]:
         yield
     name = Path(program).stem
     RESULTS.mkdir(exist_ok=True)
-    page = RESULTS / f"{name}.md"
+    page = RESULTS / f"{page_name or name}.md"
     page.write_text(_page(name, heard.getvalue(), load), encoding="utf-8")
     print(f"written: {page.relative_to(RESULTS.parents[1])}")
 
