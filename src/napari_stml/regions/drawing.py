@@ -12,6 +12,8 @@ from napari_stml.regions.region import Drawn, now
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from napari_stml.regions.geojson import Collection
+
 MOST_STEPS = 2000
 
 
@@ -116,6 +118,23 @@ class Drawing:
         after |= dict.fromkeys(gone)
         before = {i: self._regions.get(i) for i in after}
         self._do("bring back what was not saved", before, after, classes)
+
+    def read(self, found: Collection, title: str) -> None:
+        """Add what a file holds; regions of known ids are changed, its colours are for new classes.
+
+        A class that the list has and no region uses takes the file's colour.
+        """
+        classes = self.classes
+        used = {r.kind for r in self.regions}
+        for own in found.classes:
+            if classes.get(own.name) is not None and own.name not in used:
+                classes = classes.changed(own.name, colour=own.colour)
+            classes = classes.having(own.name, own.colour)
+        after: dict[str, Drawn | None] = {r.id: r for r in found.regions}
+        before = {i: self._regions.get(i) for i in after}
+        for old in before.values():
+            self._refuse_locked(old, after[old.id] if old is not None else None)
+        self._do(title, before, after, classes)
 
     def delete(self, *ids: str) -> None:
         known = [i for i in ids if i in self._regions]

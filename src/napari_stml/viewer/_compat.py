@@ -55,3 +55,32 @@ def unwrapped(viewer: Viewer) -> Viewer:
     """The viewer itself: napari gives plugins a proxy, another one each time."""
     inner: Viewer = getattr(viewer, "__wrapped__", viewer)
     return inner
+
+
+def edit_shape(
+    layer: Any, place: int, corners_yx: Any, face: Any, edge: Any, width: float | None = None
+) -> None:
+    """Change one shape in place, with its colours and the width of its edge.
+
+    napari offers only to set the data of all shapes, which triangulates every one anew (seconds
+    for hundreds of regions); its own tools edit the list behind the layer, as is done here.
+    """
+    shapes = layer._data_view
+    if width is not None and shapes.shapes[place].edge_width != width:
+        shapes.shapes[place].edge_width = width
+    shapes.edit(place, corners_yx, face_color=face, edge_color=edge)
+    layer.refresh(thumbnail=False, highlight=False)
+
+
+def edit_shapes_widths(layer: Any, width: float) -> None:
+    """Draw all edges of a shapes layer that wide, keeping the shapes."""
+    shapes = layer._data_view
+    with shapes.batched_updates():
+        for place in range(len(shapes.shapes)):
+            shapes.update_edge_width(place, width)
+    layer.refresh(thumbnail=False, highlight=False)
+
+
+def without_highlight(layer: Any) -> None:
+    """Draw no outline around the shape under the mouse: it lags behind shapes edited in place."""
+    layer._highlight_visible = False

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_stml.io.section import Section
+    from napari_stml.viewer.regions.desk import RegionDesk
     from napari_stml.viewer.selection import Selection
 
 
@@ -53,6 +54,7 @@ class ViewerState:
     """
 
     section_changed = Signal()
+    closing = Signal(object)
     shown_changed = Signal()
     selection_changed = Signal()
     said = Signal(str)
@@ -64,6 +66,7 @@ class ViewerState:
         self.views: list[SectionView] = []
         self.current: SectionView | None = None
         self.selection: Selection | None = None
+        self.regions: RegionDesk | None = None
         self.background = Background()
         self.background.said.connect(self.said.emit)
         self.wishes = LookWishes(self)
@@ -200,6 +203,7 @@ class ViewerState:
         """Take the current section off the canvas; the one before it comes back."""
         if self.current is None:
             return
+        self.closing.emit(self.current)
         self.current.close()
         self.views.remove(self.current)
         self._become(self.views[-1] if self.views else None)
@@ -211,6 +215,8 @@ class ViewerState:
         """Close every section's files; the viewer itself is going away."""
         if self._recovery is not None:
             self._recovery.stop()
+        for view in self.views:
+            self.closing.emit(view)
         self.background.close()
         for view in self.views:
             view.section.close()
@@ -227,7 +233,7 @@ class ViewerState:
 
     def _camera_moved(self) -> None:
         self.place_swipe()
-        if self.overview is not None and not self.overview.isHidden():
+        if self.overview is not None:
             self.overview.look_at(*visible_box(self.viewer))
 
     def place_swipe(self) -> None:

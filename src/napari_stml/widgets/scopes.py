@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import shapely
 
-from napari_stml.runs.scopes import in_filter, in_polygons, in_regions
+from napari_stml.runs.scopes import in_filter, in_polygons
 from napari_stml.viewer.camera import visible_box
 from napari_stml.widgets.scope_picker import WHOLE
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from napari_stml.core.run_record import RunRecord
     from napari_stml.core.scope import Scope
+    from napari_stml.io.section import Section
+    from napari_stml.regions.region import Drawn
     from napari_stml.viewer.state import ViewerState
 
     Offer = tuple[str, Callable[[], Scope]]
@@ -35,10 +37,7 @@ def offers(state: ViewerState) -> list[Offer]:
     if selection is not None and len(selection):
         found.append((selection.title, partial(_selected, state)))
     shelf = section.shelf
-    kinds = dict.fromkeys(r.kind for r in shelf.regions()) if shelf is not None else {}
-    if kinds:
-        found.append(("all regions", partial(in_regions, section, ("*",))))
-    found += [(f"regions: {kind}", partial(in_regions, section, (kind,))) for kind in kinds]
+    found += _drawn(state, section)
     for run, record in (shelf.records if shelf is not None else {}).items():
         for entry in record.parts:
             if entry.name in FILTERS and entry.kind == "Labels":
@@ -54,6 +53,29 @@ def again_title(record: RunRecord) -> str:
     if record.scope.get("kind", "section") == "section":
         return WHOLE
     return f"as in {record.id}: {record.scope.get('title', '')}"
+
+
+def _drawn(state: ViewerState, section: Section) -> list[Offer]:
+    """Selected regions, all of them, and those of each class: as they are drawn at the click."""
+    desk = state.regions
+    if desk is None or desk.drawing is None:
+        return []
+    areas = [r for r in desk.drawing.regions if r.is_area]
+    some = [r for r in desk.chosen_regions if r.is_area]
+    found: list[Offer] = []
+
+    def offer(title: str, regions: list[Drawn]) -> None:
+        outlines = tuple(bytes(shapely.to_wkb(r.outline)) for r in regions)
+        found.append((title, partial(in_polygons, section, outlines, title)))
+
+    if some:
+        named = f": {some[0].title[:40]}" if len(some) == 1 else ""
+        offer(f"{len(some)} selected region{'s' * (len(some) > 1)}{named}", some)
+    if areas:
+        offer(f"all {len(areas)} regions" if len(areas) > 1 else "the region", areas)
+    for kind in dict.fromkeys(r.kind for r in areas if r.kind):
+        offer(f"regions: {kind}", [r for r in areas if r.kind == kind])
+    return found
 
 
 def _selected(state: ViewerState) -> Scope:
