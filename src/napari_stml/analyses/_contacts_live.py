@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.analyses._tissue import Tissue
+    from napari_stml.analyses._niche_tissue import Tissue
 
 
 class ContactsLiveParams(LiveParams):

@@ -10,8 +10,8 @@ import numpy as np
 from napari_stml.analyses import _niche_charts as draw
 from napari_stml.analyses._niche_parts import BANDWIDTH
 from napari_stml.analyses._niche_selected import Selected
+from napari_stml.analyses._niche_tissue import kind_of, tissues
 from napari_stml.analyses._threads import limits
-from napari_stml.analyses._tissue import kind_of, tissues
 from napari_stml.core.params import LiveParams, param
 from napari_stml.core.results import Labels, Result, Table, Values
 from napari_stml.methods.clusters import naming

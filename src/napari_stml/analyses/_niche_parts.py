@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.analyses._tissue import Tissue
+    from napari_stml.analyses._niche_tissue import Tissue
     from napari_stml.core.results import Part
     from napari_stml.methods.niches.hoods import FloatArray
     from napari_stml.methods.niches.near import Near

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_stml.analyses._niche_params import HoodParams
-    from napari_stml.analyses._tissue import Tissue
+    from napari_stml.analyses._niche_tissue import Tissue
     from napari_stml.methods.niches.contacts import Edges
     from napari_stml.methods.niches.hoods import FloatArray
     from napari_stml.methods.niches.near import Near

@@ -9,8 +9,8 @@ import numpy as np
 from napari_stml.analyses._charts import fitting, numbers
 from napari_stml.analyses._inside import inside
 from napari_stml.analyses._niche_selected import touching
+from napari_stml.analyses._niche_tissue import Tissue
 from napari_stml.analyses._progress import at
-from napari_stml.analyses._tissue import Tissue
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis, Chart
 from napari_stml.core.errors import StmlError
