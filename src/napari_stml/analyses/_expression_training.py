@@ -52,12 +52,16 @@ LEAST = 40
 
 @dataclass(frozen=True)
 class Material:
-    """All sections ready to learn from; ``looks`` says how they were seen."""
+    """All sections ready to learn from; ``looks`` says how they were seen.
+
+    ``pitch_um`` is the distance of neighbouring spots (of the last section).
+    """
 
     spots: tuple[Inside, ...]
     slides: tuple[Slide, ...]
     genes: tuple[str, ...]
     looks: dict[str, Any]
+    pitch_um: float
     notes: tuple[str, ...]
 
 
@@ -66,6 +70,7 @@ def material(inputs: Inputs, params: TrainParams) -> Generator[Progress, None, M
     count = len(inputs.sections)
     looks: dict[str, Any] = {}
     notes: list[str] = []
+    pitch_um = 1.0
     read = []
     for section in inputs.sections:
         spots = inside(section, least=1)
@@ -75,7 +80,9 @@ def material(inputs: Inputs, params: TrainParams) -> Generator[Progress, None, M
     for i, (spots, counts, own) in enumerate(read):
         low, high = 2 + 26 * i / count, 2 + 26 * (i + 1) / count
         here = Around.spots(spots.section, spots.rows, inputs.threads)
-        xy = in_steps(here.xy, here.pitch_px())
+        pitch = here.pitch_px()
+        xy = in_steps(here.xy, pitch)
+        pitch_um = pitch * here.seen.scale.mean
         place = {g: k for k, g in enumerate(own)}
         counts = counts[:, [place[g] for g in genes]] if own != genes else counts
         name, patient = spots.section.section, _patient(spots.section)
@@ -89,7 +96,7 @@ def material(inputs: Inputs, params: TrainParams) -> Generator[Progress, None, M
     checked(slides, genes, least=LEAST)
     if len(genes) < len(read[0][2]):
         notes.append(f"{len(genes):,} genes are in all {count} sections")
-    return Material(tuple(r[0] for r in read), tuple(slides), genes, looks, tuple(notes))
+    return Material(tuple(r[0] for r in read), tuple(slides), genes, looks, pitch_um, tuple(notes))
 
 
 def _features(

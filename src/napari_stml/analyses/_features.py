@@ -77,10 +77,7 @@ def tiles_for(
         xy = seen.on_slide(section.xy[rows])
         return grids.centred_on(xy, seen.canvas, pixels, um), rows.astype(np.int64)
     grid = grids.grid_over(seen.canvas, pixels, um)
-    view = overview(seen.slide, seen.scale, 8.0, seen.look)
-    light = view.pixels if seen.look.is_colour else 255 - view.pixels
-    mask = find_tissue(light, view.um_per_px).classes == TISSUE
-    grid = grids.with_share(grid, mask, view.affine.inverse())
+    grid = with_tissue(grid, seen)
     keep = grid.share >= 0.5
     if section.scope.polygons:
         keep &= grids.touching(grid, section.scope.polygons, seen.affine)
@@ -89,6 +86,14 @@ def tiles_for(
             "No tile has enough tissue", where=section.section, do="make a Run of 'Tiles' first"
         )
     return grid.only(keep), np.full(int(keep.sum()), -1, dtype=np.int64)
+
+
+def with_tissue(grid: TileGrid, seen: Picture) -> TileGrid:
+    """Give every tile the share of it that is tissue, found at once on a coarse picture."""
+    view = overview(seen.slide, seen.scale, 8.0, seen.look)
+    light = view.pixels if seen.look.is_colour else 255 - view.pixels
+    mask = find_tissue(light, view.um_per_px).classes == TISSUE
+    return grids.with_share(grid, mask, view.affine.inverse())
 
 
 def read_in(section: SectionInputs, seen: Picture, path: Path) -> Found:

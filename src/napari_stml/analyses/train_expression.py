@@ -117,7 +117,7 @@ class TrainExpression:
             "feature scaling": params.feature_scaling, "split": parts.said, "seed": inputs.seed,
             "sections": {s.name: len(s) for s in found.slides},
             "spots": {NAMES[k]: parts.count(k) for k in (TRAIN, STOP, HELD)},
-            "neighbours": params.neighbours,
+            "neighbours": params.neighbours, "pitch um": found.pitch_um,
             "pathways": list(members.names) if members is not None else [],
             "pathway members": [int(n) for n in members.matrix.sum(axis=1)]
             if members is not None else [],
@@ -173,6 +173,8 @@ class TrainExpression:
         card_now = {**trained.card, "scores": {
             "held-out mean r": result.mean_r, f"held-out mean r, {other.title}":
             other.scores.mean_r, "gain": gain, "95 % interval": [low, high]}}  # fmt: skip
+        best = [int(i) for i in np.argsort(-result.r, kind="stable")]
+        card_now["best genes"] = [targets.genes[i] for i in best]
         trained = replace(trained, card=card_now)
         model = Model("model", trained.tensors(), trained.card)
         if params.folder:
@@ -181,7 +183,6 @@ class TrainExpression:
             write_model(Path(params.folder).expanduser(), model)
             said.append(f"the model was written to {params.folder}")
         yield at(97, "putting it together")
-        best = [int(i) for i in np.argsort(-result.r, kind="stable")]
         names = (network, other.title)
         table = score_table(targets.genes, result, other.scores, other.title)
         charts = [score_chart(targets.genes, result, other.scores, names), *charts]

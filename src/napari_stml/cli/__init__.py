@@ -25,6 +25,7 @@ COMMANDS = {
     "runs": "list the stored Runs of a section, describe, repeat or undo them",
     "recipe": "run analyses over many sections, here or on a cluster",
     "bring-in": "join values made elsewhere to a section by barcode",
+    "gsmap": "gsMap's steps on gsMap's files: sumstats, scores, LD, maps of traits",
     "export": "write a section as .h5ad, .csv or .parquet",
     "regions": "list drawn regions; read and write QuPath's GeoJSON, memberships as CSV",
     "figure": "draw a section, a region or a chart for print",

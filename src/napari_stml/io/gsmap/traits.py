@@ -71,7 +71,8 @@ def read_config(path: str | Path) -> dict[str, Path]:
     if not path.is_file():
         raise CannotOpenError("There is no such file", where=path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # every word is text: a trait may be named "null" or "no"
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
         raise CannotOpenError(f"This is no YAML file: {error}", where=path) from error
     if not isinstance(content, dict) or not content:
