@@ -79,15 +79,15 @@ class Strengths:
         return block
 
     def thresholded(self, threshold: float) -> csr_matrix | None:
-        """The links of a sparse matrix at once; None where rows have to be looked at."""
+        """What of a sparse matrix passes, at once; None where rows have to be looked at."""
         if not self._sparse:
             return None
-        links = self._matrix.copy()
-        self._finite(links.data)
-        links.sum_duplicates()
-        links.data = np.where((links.data >= threshold) & (links.data > 0), 1, 0)
-        links.eliminate_zeros()
-        return links.astype(np.float32)
+        kept = self._matrix.astype(np.float64)
+        self._finite(kept.data)
+        kept.sum_duplicates()
+        kept.data[(kept.data < threshold) | (kept.data < 0)] = 0
+        kept.eliminate_zeros()
+        return kept
 
     def _finite(self, values: NDArray[Any]) -> None:
         if not np.isfinite(values).all():
@@ -120,10 +120,12 @@ def filtered(block: NDArray[np.float64], above: float, most: int) -> NDArray[np.
     return block
 
 
-def strong(
-    strengths: Strengths, rules: Rules, xy: NDArray[np.float64] | None = None
-) -> csr_matrix:
+def strong(strengths: Strengths, rules: Rules, xy: NDArray[np.float64] | None = None) -> csr_matrix:
     """The entries that pass all rules, with their strengths."""
+    if rules.decay == 0 and rules.strongest >= 1:
+        kept = strengths.thresholded(rules.threshold)
+        if kept is not None:
+            return kept
     from scipy.sparse import csr_matrix as csr
     from scipy.sparse import vstack
 
@@ -144,18 +146,16 @@ def links_of(
     strengths: Strengths, rules: Rules, xy: NDArray[np.float64] | None = None
 ) -> csr_matrix:
     """Links (ones), every spot linked to itself."""
-    plain = rules.decay == 0 and rules.strongest >= 1
-    links = strengths.thresholded(rules.threshold) if plain else None
-    if links is None:
-        links = strong(strengths, rules, xy)
-    return with_loops(links)
+    return with_loops(strong(strengths, rules, xy))
 
 
 def with_loops(links: csr_matrix) -> csr_matrix:
     """All links as ones, the diagonal filled."""
     from scipy.sparse import eye_array
 
-    both = (links + eye_array(links.shape[0], format="csr", dtype=np.float32)).tocsr()
+    ones = links.astype(np.float32)
+    ones.data[:] = ones.data != 0
+    both = (ones + eye_array(links.shape[0], format="csr", dtype=np.float32)).tocsr()
     both.eliminate_zeros()
     both.data = np.ones(len(both.data), np.float32)
     both.sort_indices()

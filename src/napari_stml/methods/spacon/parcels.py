@@ -64,7 +64,7 @@ def expand(
     if (found < 0).all():
         raise StmlError(
             "No spot belongs to a row of the matrix", where="parcel column",
-            do="choose the column with the row number (0, 1, ...) or the name of each spot's parcel",
+            do="choose the column with each spot's row number (0, 1, ...) or parcel name",
         )  # fmt: skip
     return Expanded(np.asarray(matrix), found), tuple(unmatched)
 

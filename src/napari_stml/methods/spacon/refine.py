@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 BLOCK = 8192
 
 
-def refined(
-    codes: NDArray[Any], xy: NDArray[np.float64], nearest: int
-) -> NDArray[np.int32]:
+def refined(codes: NDArray[Any], xy: NDArray[np.float64], nearest: int) -> NDArray[np.int32]:
     """The most frequent code of the ``nearest`` other spots; of equals the one met first.
 
     Spots without a code (-1) neither vote nor get one.
@@ -41,7 +39,7 @@ def _others(found: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[np.intp]
     """Neighbours without the spot itself, wherever it stands among equal places."""
     own = found == rows[:, None]
     own[~own.any(axis=1), -1] = True
-    return found[~own].reshape(len(found), -1)
+    return np.asarray(found[~own].reshape(len(found), -1), dtype=np.intp)
 
 
 def _majority(votes: NDArray[np.int32], kinds: int) -> NDArray[np.int32]:

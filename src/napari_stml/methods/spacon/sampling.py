@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
@@ -50,6 +50,13 @@ class Sampler:
     def __len__(self) -> int:
         return -(-self.n // self.batch)
 
+    def state(self) -> dict[str, Any]:
+        """Where its random numbers stand, as plain JSON."""
+        return dict(self._rng.bit_generator.state)
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        self._rng.bit_generator.state = dict(state)
+
     def batches(self) -> Iterator[Batch]:
         for start in range(0, self.n, self.batch):
             yield self.around(np.arange(start, min(start + self.batch, self.n)))
@@ -80,7 +87,9 @@ class Sampler:
         degree = self._start[nodes + 1] - start
         few = degree <= most
         taken = np.repeat(nodes[few], degree[few])
-        within = np.arange(len(taken)) - np.repeat(np.cumsum(degree[few]) - degree[few], degree[few])
+        within = np.arange(len(taken)) - np.repeat(
+            np.cumsum(degree[few]) - degree[few], degree[few]
+        )
         edge = np.repeat(start[few], degree[few]) + within
         some = self._some(degree[~few], most)
         target = np.concatenate([taken, np.repeat(nodes[~few], most)])

@@ -6,7 +6,7 @@ that list it and in-degrees vary; nothing is made symmetric.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +15,8 @@ import numpy as np
 from napari_stml.core.errors import StmlError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
@@ -70,7 +72,7 @@ def on_tissue(
         found = [_part(xy, section == name, reach) for name in names]
         found += [
             _between(xy, section, (one, two), reach)
-            for one, two in zip(order, order[1:], strict=False)
+            for one, two in itertools.pairwise(order)
         ]
     if loops:
         found.append((np.arange(n), np.arange(n)))

@@ -11,7 +11,7 @@ from napari_stml.core.errors import StmlError
 from napari_stml.methods.spacon.sampling import Sampler
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
@@ -62,6 +62,16 @@ class Trained:
     losses: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class State:
+    """A training at the end of an epoch: enough to go on with the same bits."""
+
+    epoch: int
+    losses: tuple[float, ...]
+    draws: Mapping[str, Any]
+    tensors: Mapping[str, NDArray[Any]]
+
+
 class Training:
     """A network on one set of spots.
 
@@ -92,7 +102,8 @@ class Training:
             torch.manual_seed(plan.seed)
             self.model: SpaCon = SpaCon(x.shape[1], plan.hidden, plan.fusion)
         self.model.to(device)
-        self.model.draw_from(torch.Generator(device=device).manual_seed(plan.seed))
+        self._generator = torch.Generator(device=device).manual_seed(plan.seed)
+        self.model.draw_from(self._generator)
         self._moments = Moments.of(self.x)
 
     def load(self, tensors: Mapping[str, Any]) -> None:
@@ -116,8 +127,10 @@ class Training:
             views = self.model.views(self.x, self.con, self.spa)
         return views.con.cpu().numpy(), views.spa.cpu().numpy()
 
-    def steps(self) -> Generator[Step, None, Trained]:
-        """Train to the end; every step is a place to stop."""
+    def steps(
+        self, start: State | None = None, keep: Callable[[State], None] | None = None
+    ) -> Generator[Step, None, Trained]:
+        """Train to the end; every step is a place to stop, ``keep`` is told of every epoch."""
         import torch
 
         plan, model = self.plan, self.model
@@ -127,9 +140,12 @@ class Training:
         )
         sampler = Sampler(self._con_links, plan.seed) if plan.mode == "sampled" else None
         each = len(sampler) if sampler is not None else 1
-        total, done = plan.epochs * each, 0
         losses: list[float] = []
-        for epoch in range(plan.epochs):
+        if start is not None:
+            losses = list(start.losses)
+            self._restore(start, optimiser, sampler)
+        total, done = plan.epochs * each, len(losses) * each
+        for epoch in range(len(losses), plan.epochs):
             errors, size = 0.0, 0
             model.train()
             for loss, nodes in self._losses(sampler):
@@ -144,10 +160,40 @@ class Training:
                 errors, size = errors + value, size + nodes * self.x.shape[1]
                 yield Step(done, total, epoch + 1, value / (nodes * self.x.shape[1]))
             losses.append(errors / size)
+            if keep is not None:
+                keep(self._state(losses, optimiser, sampler))
         from napari_stml.models.spacon import names
 
         con, spa = self.features()
         return Trained(con, spa, names.tensors(model), tuple(losses))
+
+    def _state(self, losses: list[float], optimiser: Any, sampler: Sampler | None) -> State:
+        from napari_stml.models.spacon import names
+
+        found = {f"network/{k}": v for k, v in names.tensors(self.model).items()}
+        for i, moments in optimiser.state_dict()["state"].items():
+            found |= {f"moments/{i}/{k}": v.cpu().numpy().copy() for k, v in moments.items()}
+        found["dropout"] = self._generator.get_state().numpy()
+        draws = {} if sampler is None else sampler.state()
+        return State(len(losses), tuple(losses), draws, found)
+
+    def _restore(self, state: State, optimiser: Any, sampler: Sampler | None) -> None:
+        import torch
+
+        parts: dict[str, dict[str, Any]] = {"network": {}, "moments": {}}
+        for name, value in state.tensors.items():
+            kind, _, rest = name.partition("/")
+            if rest:
+                parts[kind][rest] = value
+        self.load(parts["network"])
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["moments"].items():
+            i, _, key = name.partition("/")
+            moments.setdefault(int(i), {})[key] = torch.from_numpy(np.array(value))
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+        self._generator.set_state(torch.from_numpy(np.array(state.tensors["dropout"])))
+        if sampler is not None:
+            sampler.resume(state.draws)
 
     def _losses(self, sampler: Sampler | None) -> Generator[tuple[Tensor, int], None, None]:
         if sampler is None:

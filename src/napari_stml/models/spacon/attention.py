@@ -7,12 +7,13 @@ by edge are slow where they are many.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from napari_stml.models.spacon.edges import Edges
+if TYPE_CHECKING:
+    from napari_stml.models.spacon.edges import Edges
 
 GAIN = 1.414
 DROPOUT = 0.1
@@ -36,7 +37,7 @@ class _Attend(torch.autograd.Function):
         return edges.gathered(used, values)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Any:
         values, score, weight, used = ctx.saved_tensors
         edges: Edges = ctx.edges
         gradient = gradient.contiguous()
@@ -86,5 +87,5 @@ class GraphAttention(nn.Module):
             drawn = torch.rand(len(edges), device=values.device, generator=self.generator)
             stays = drawn >= self.dropout
             kept = stays.to(values.dtype) / (1 - self.dropout)
-        found: Tensor = _Attend.apply(values, source, target, edges, kept)  # type: ignore[no-untyped-call]
+        found: Tensor = _Attend.apply(values, source, target, edges, kept)
         return found

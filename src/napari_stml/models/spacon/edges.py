@@ -50,15 +50,15 @@ class Edges:
     ) -> Edges:
         """From pairs, of which none may stand twice."""
         order = _order(target, n)
-        source, target = source[order].astype(np.int64), target[order].astype(np.int64)
-        back = _order(source, n)
+        sender, receiver = source[order].astype(np.int64), target[order].astype(np.int64)
+        back = _order(sender, n)
 
         def place(values: NDArray[np.int64]) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
         return cls(
-            n, place(source), place(target), place(_starts(target, n)),
-            place(_starts(source, n)), place(target[back]), place(back.astype(np.int64)),
+            n, place(sender), place(receiver), place(_starts(receiver, n)),
+            place(_starts(sender, n)), place(receiver[back]), place(back.astype(np.int64)),
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -70,7 +70,9 @@ class Edges:
 
     def spread(self, weights: Tensor, values: Tensor) -> Tensor:
         """Transposed: sum of the targets' values at every source."""
-        return _sums(values, self.back_target, self.back_start, weights.index_select(0, self.back_edge))
+        return _sums(
+            values, self.back_target, self.back_start, weights.index_select(0, self.back_edge)
+        )
 
     def products(self, at_target: Tensor, at_source: Tensor) -> Tensor:
         """Inner product of the two rows that every edge joins."""
@@ -81,7 +83,8 @@ class Edges:
                 check_invariants=False,
             )  # fmt: skip
         found = torch.sparse.sampled_addmm(pattern, at_target, at_source.T, beta=0.0)
-        return found.values()
+        products: Tensor = found.values()
+        return products
 
     def sum_at_target(self, values: Tensor) -> Tensor:
         """Sum over the edges into every node."""

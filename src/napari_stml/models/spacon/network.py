@@ -137,7 +137,7 @@ class Moments:
     @classmethod
     def of(cls, x: Tensor) -> Moments:
         mean = x.mean(dim=0)
-        squares = (x.square().sum(dim=0, dtype=torch.float64) - len(x) * mean.double().square())
+        squares = x.square().sum(dim=0, dtype=torch.float64) - len(x) * mean.double().square()
         return cls(mean, squares)
 
 
