@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_stml.analyses._expression_parts import UNIT
+from napari_stml.core.geometry import Affine
 from napari_stml.core.params import LiveParams, param
-from napari_stml.core.results import SHARED, Matrix, Part, Result, Values
+from napari_stml.core.results import SHARED, Heatmap, Matrix, Part, Result, Tiles, Values
 from napari_stml.methods.expression_models.stored import same_genes
 
 if TYPE_CHECKING:
@@ -32,12 +33,21 @@ class ExpressionLive:
             section: {p.name: p for p in parts if isinstance(p, Matrix)}
             for section, parts in result.parts.items() if section != SHARED
         }  # fmt: skip
+        self._tiles = {
+            section: part for section, parts in result.parts.items()
+            for part in parts if isinstance(part, Tiles)
+        }  # fmt: skip
         self._first = result.shows.removeprefix("predicted ")
 
     def update(self, params: ExpressionLiveParams, selection: tuple[str, ...] | None) -> Result:
         gene = params.gene or self._first
         found: dict[str, tuple[Part, ...]] = {}
+        for section, tiles in self._tiles.items():
+            same_genes(tuple(tiles.values), [gene])
+            found[section] = (_raster(tiles, gene),)
         for section, parts in self._parts.items():
+            if section in found:
+                continue
             name = "uncertainty of genes" if params.show == "uncertainty" else params.show
             part = parts.get(name, parts["predicted"])
             same_genes(part.columns, [gene])
@@ -51,7 +61,7 @@ class ExpressionLive:
         gene = params.gene or self._first
         said = {"gene": gene}
         for parts in self._parts.values():
-            if "measured" in parts and gene in parts["predicted"].columns:
+            if "measured" in parts and "predicted" in parts and gene in parts["predicted"].columns:
                 i = parts["predicted"].columns.index(gene)
                 a = _column(parts["predicted"].values, i)
                 b = _column(parts["measured"].values, i)
@@ -60,6 +70,17 @@ class ExpressionLive:
                     r = float(np.corrcoef(a[known], b[known])[0, 1])
                     said["r, training spots included"] = f"{r:.2f}"
         return said
+
+
+def _raster(tiles: Tiles, gene: str) -> Heatmap:
+    """A gene of predictions on a grid."""
+    place = np.round((tiles.xy - tiles.xy.min(axis=0)) / tiles.side).astype(np.intp)
+    width, height = (place.max(axis=0) + 1).tolist()
+    pixels = np.full((height, width), np.nan, dtype=np.float32)
+    pixels[place[:, 1], place[:, 0]] = tiles.values[gene]
+    x, y = tiles.xy.min(axis=0).tolist()
+    affine = Affine.translation(x, y) @ Affine.scaling(tiles.side)
+    return Heatmap("gene", pixels, affine, UNIT)
 
 
 def _column(values: Any, i: int) -> NDArray[np.float32]:
