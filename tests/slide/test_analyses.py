@@ -149,3 +149,33 @@ def test_places_that_are_not_there(section: Any, run: Any) -> None:
 def test_an_unknown_encoder_is_refused(section: Any, run: Any) -> None:
     with pytest.raises(StmlError, match="There is no encoder 'nonsense'"):
         run("features", section(), encoder="nonsense")
+
+
+def test_channels_of_the_tiles_are_those_of_the_features(section: Any, run: Any) -> None:
+    """Fluorescence: what was chosen for the tiles is encoded, and a note says what it is worth."""
+    from napari_stml.io.contents import PlacedSlide
+    from napari_stml.io.slides.array import ArraySlide
+
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 900, (800, 800, 3), dtype=np.uint16)
+    pixels[200:600, 200:600] += 3000
+    slide = ArraySlide(pixels, channels=("DAPI", "CK", "CD3"))
+    scale = section().um_per_px
+
+    def where(**data: Any) -> Any:
+        return section(spots=False, **{"pixels": PlacedSlide(slide), **data})
+
+    made = run("tiles", where(), pixels=50, um_per_px=scale.mean, channels=("CK",), least_tissue=0)
+    assert any("encoders and stain values made for H&E mean little" in n for n in made.notes)
+    stored = where(tiles=made.part("tiles"), settings=made.part("tile settings"))
+    done = run("features", stored, tiles="tiles-1", surroundings=(1.0,))
+    assert any("the channels CK were laid" in n for n in done.notes)
+    values = done.part("features").values
+    np.testing.assert_allclose(values["mean red"], values["mean green"], atol=1e-6)
+    other = run("features", stored, tiles="tiles-1", surroundings=(1.0,),
+                channels=("DAPI", "CK")).part("features")  # fmt: skip
+    assert not np.allclose(other.values["mean red"], other.values["mean blue"])
+    with pytest.raises(StmlError, match="no channel 'FITC'"):
+        run("features", stored, tiles="tiles-1", channels=("FITC",))
+    with pytest.raises(StmlError, match="no stain"):
+        run("stain-views", where())

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_stml.analyses._slide import picture, read_settings
 from napari_stml.core.needs import File, Pixels, Stored
 from napari_stml.core.params import Params, param
+from napari_stml.core.results import Table
 
 if TYPE_CHECKING:
+    from napari_stml.analyses._slide import Picture
+    from napari_stml.core.inputs import SectionInputs
     from napari_stml.core.needs import Need
 
 
@@ -36,6 +40,15 @@ class EncoderParams(Params):
         False, title="Randomised control", rare=True,
         help="Draws the encoder's weights at random: what can be had without learning.",
     )  # fmt: skip
+    image: str = param(
+        "", title="Image", source="image", rare=True,
+        help="The section's reference image unless another is chosen; that of the tiles.",
+    )  # fmt: skip
+    channels: tuple[str, ...] = param(
+        (), title="Channels", rare=True,
+        help="Of a fluorescence image: shown over each other as colours; empty takes those of the "
+        "tiles.",
+    )  # fmt: skip
     batch: int = param(
         64, title="Tiles at once", ge=1, le=4096, rare=True,
         help="More is faster on a GPU and takes more memory; it is lowered where memory is short.",
@@ -44,13 +57,22 @@ class EncoderParams(Params):
 
 def encoder_needs(params: EncoderParams) -> dict[str, Need]:
     """The slide, the tiles of a stored Run, the file of weights."""
-    wanted: dict[str, Need] = {"pixels": Pixels()}
+    wanted: dict[str, Need] = {"pixels": Pixels(params.image or None)}
     if params.tiles:
         wanted["tiles"] = Stored(params.tiles, "tiles")
         wanted["settings"] = Stored(params.tiles, "tile settings")
     if params.weights:
         wanted["weights"] = File(params.weights)
     return wanted
+
+
+def encoder_picture(section: SectionInputs, params: EncoderParams) -> Picture:
+    """The slide as the encoder sees it: with the channels asked for, or those of the tiles."""
+    channels = params.channels
+    if not channels and params.tiles and isinstance(section["settings"], Table):
+        said = read_settings(section["settings"]).get("channels", "")
+        channels = tuple(c for c in said.split(",") if c)
+    return picture(section, channels)
 
 
 def encoder_of(

@@ -63,8 +63,8 @@ def judged(values: Mapping[str, NDArray[Any]], params: TilesLiveParams) -> NDArr
     """The first reason to leave each tile out, or "kept"."""
     n = len(values["tissue share"])
     sharp = np.asarray(values.get("sharpness", np.ones(n)), dtype=np.float64)
-    usual = float(np.median(sharp[np.asarray(values["tissue share"]) >= 0.5])) if n else 1.0
-    usual = usual if np.isfinite(usual) and usual > 0 else 1.0
+    on_tissue = sharp[np.asarray(values["tissue share"]) >= 0.5]
+    usual = float(np.median(on_tissue)) if len(on_tissue) else 0.0
     verdict = np.full(n, "kept", dtype=object)
     for reason, bad in (
         ("outside the slide", values["outside the slide"] > params.most_outside / 100),

@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_stml.analyses._attention_live import AttentionLive, AttentionLiveParams
-from napari_stml.analyses._encoder_params import EncoderParams, encoder_needs, encoder_of
+from napari_stml.analyses._encoder_params import (
+    EncoderParams,
+    encoder_needs,
+    encoder_of,
+    encoder_picture,
+)
 from napari_stml.analyses._features import tiles_for
-from napari_stml.analyses._slide import picture, settings_table, tiles_part
+from napari_stml.analyses._slide import settings_table, tiles_part
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.params import param
@@ -89,7 +94,7 @@ class Attention:
     def run(self, inputs: Inputs, params: AttentionParams) -> Steps:
         section = inputs.one
         yield Progress(0, 100, "loading the encoder")
-        seen = picture(section)
+        seen = encoder_picture(section, params)
         encoder, control = encoders_of(params, inputs)
         named: dict[str, tuple[Any, Method]] = {ATTENTION: (encoder, params.method)}
         if params.compare:
@@ -143,7 +148,7 @@ class Attention:
 
     def live(self, result: Result, inputs: Inputs, params: AttentionParams) -> AttentionLive:
         section = inputs.one
-        seen = picture(section)
+        seen = encoder_picture(section, params)
         encoder, control = encoders_of(params.model_copy(update={"compare": True}), inputs)
         grid = tiles_to_look_at(section, seen, params, encoder)
         heatmap = result.part(ATTENTION, section.section)

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_stml.analyses._encoder_params import EncoderParams, encoder_needs, encoder_of
+from napari_stml.analyses._encoder_params import (
+    EncoderParams,
+    encoder_needs,
+    encoder_of,
+    encoder_picture,
+)
 from napari_stml.analyses._features import (
     FEATURES,
     MOST_COLUMNS,
@@ -21,7 +26,7 @@ from napari_stml.analyses._features import (
     tiles_for,
 )
 from napari_stml.analyses._progress import at
-from napari_stml.analyses._slide import picture, settings_table
+from napari_stml.analyses._slide import settings_table
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import File
@@ -100,7 +105,7 @@ class Features:
     def run(self, inputs: Inputs, params: FeaturesParams) -> Steps:
         section = inputs.one
         yield at(0, "reading the slide")
-        seen = picture(section)
+        seen = encoder_picture(section, params)
         if params.read:
             found = read_in(section, seen, Path(section["file"]))
         else:

@@ -66,7 +66,7 @@ def refreshed(layer: Layer, part: Part, frame: Frame) -> bool:
     place = frame.raster(part.affine)
     if ("affine" in place) or not np.allclose(layer.affine.affine_matrix, np.eye(3)):
         return False
-    pixels = np.asarray(part.pixels, dtype=np.float32 if isinstance(part, Heatmap) else None)
+    pixels = np.array(part.pixels, dtype=np.float32 if isinstance(part, Heatmap) else None)
     if isinstance(part, Mask) and layer.data.shape != pixels.shape:
         return False
     layer.data = pixels
@@ -84,7 +84,7 @@ def _mask(part: Mask, name: str, frame: Frame) -> Layer:
     )
     colours[None] = colours[0] = (0.0, 0.0, 0.0, 0.0)
     return Labels(
-        np.asarray(part.pixels), name=name, opacity=0.4,
+        np.array(part.pixels), name=name, opacity=0.4,  # its own: the brush paints on it
         colormap=DirectLabelColormap(color_dict=colours), **frame.raster(part.affine),
     )  # fmt: skip
 
@@ -117,7 +117,9 @@ def _tiles(part: Tiles, name: str, frame: Frame) -> Layer:
     colours = np.tile(np.array([[0.0, 0.447, 0.698, 1.0]], dtype=np.float32), (len(yx), 1))
     if shown is not None:
         colours = np.asarray(shown.paint().colours, dtype=np.float32).copy()
-    faces = colours * np.array([1, 1, 1, 0.15 if shown is not None else 0.0], dtype=np.float32)
+    words = shown is not None and np.asarray(part.values[part.colour_by]).dtype.kind in "OUTS"
+    deep = 0.0 if shown is None else 0.12 if words else 0.4  # words judge, the tissue stays seen
+    faces = colours * np.array([1, 1, 1, deep], dtype=np.float32)
     if len(yx) > MOST_OUTLINED:
         middle = yx + part.side / 2
         full = shown is not None

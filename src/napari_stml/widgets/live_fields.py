@@ -106,6 +106,7 @@ class Slider(QWidget):
         span = self._high - self._low
         self._steps = round(span / step) if step and not self._log else STEPS
         self._line.setRange(0, int(span) if self._whole else self._steps)
+        self._line.setMinimumWidth(110)
         self._line.setToolTip(str(field.look["tooltip"]))
         self._text = QLabel()
         self._text.setFixedWidth(40)
