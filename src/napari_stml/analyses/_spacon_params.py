@@ -8,10 +8,10 @@ from napari_stml.analyses._table_choice import FromTable
 from napari_stml.core.needs import Column, Embedding, File, Pairs, Stored
 from napari_stml.core.params import LiveParams, param
 from napari_stml.methods.spacon.partition import Parting
+from napari_stml.methods.spacon.planes import Plane  # noqa: TC001 - pydantic looks at it
 
 if TYPE_CHECKING:
     from napari_stml.core.needs import Need
-    from napari_stml.methods.spacon.planes import Plane
 
 Second = Literal["expression", "morphology", "signalling", "stored matrix", "file"]
 Scale = Literal["share", "alpha"]
@@ -87,8 +87,8 @@ class SpaConParams(FromTable):
     training: Training = param(
         "sampled", title="Training", rare=True,
         help="Sampled: batches of 64 spots and some that are linked to them, as in the paper. "
-        "Whole graph: every link in every step, another objective, for very large sections. None: the "
-        "network as it is drawn, which often separates as well.",
+        "Whole graph: every link in every step, another objective, for very large sections. "
+        "None: the network as it is drawn, which often separates as well.",
     )  # fmt: skip
     epochs: int = param(
         10, title="Epochs", ge=1, le=10_000, rare=True, when={"training": "sampled"},

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+GAP = 0.22
+"""Between small maps of a chart, in their widths."""
+
 ChartKind = Literal["line", "bar", "matrix", "scatter", "network", "boxes"]
 LinkKind = Literal["observations", "category", "gene", "region", "run"]
 
@@ -46,3 +52,22 @@ class Chart:
     data: Mapping[str, Any]
     links: tuple[Link, ...] = ()
     notes: tuple[str, ...] = field(default=())
+
+
+def tile_places(
+    x: NDArray[np.float64], y: NDArray[np.float64], count: int
+) -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]:
+    """Positions of the marks in each of ``count`` small maps, laid out in rows from the top left.
+
+    Every map is as wide as 1 and keeps its proportions.
+    """
+    import numpy as np
+
+    x, y = x - np.nanmin(x), y - np.nanmax(y)
+    size = max(float(np.nanmax(x)), 1e-9)
+    x, y = x / size, y / size
+    across = min(count, 4)
+    height = float(-np.nanmin(y)) + GAP
+    return tuple(
+        (x + (i % across) * (1 + GAP / 2), y - (i // across) * height) for i in range(count)
+    )

@@ -18,6 +18,8 @@ from napari_stml.figures.chart_axes import (
     spread,
 )  # fmt: skip
 from napari_stml.figures.lettering import FAINT, INK, SIZE_PT, fitting, number, plain, width_mm
+from napari_stml.figures.small_maps import height_mm as maps_height
+from napari_stml.figures.small_maps import small_maps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +79,10 @@ def scatter(figure: Figure, chart: Chart, part_of: PartOf) -> None:
     axes = figure.subplots()
     if isinstance(chart.data.get("x"), dict):
         x, y = (_stored(chart.data[k], part_of) for k in ("x", "y"))
+        if "panels" in chart.data:
+            figure.clear()
+            small_maps(figure, chart, x, y, part_of)
+            return
         tint = part_of(chart.data["colour"]["value"]) if "colour" in chart.data else None
         for (name, colour), chosen in _classes_of(tint, len(x)):
             _points(axes, x[chosen], y[chosen], len(x), color=colour, label=plain(name, 40))
@@ -275,6 +281,8 @@ def _low(chart: Chart, width: float) -> float:
 
 
 def _square(chart: Chart, width: float) -> float:
+    if "panels" in chart.data:
+        return maps_height(chart, width)
     return width * 0.82
 
 

@@ -65,6 +65,7 @@ def chart_figure(
 def natural_width(chart: Chart) -> float:
     """The width in mm at which its names can be read."""
     many = len(chart.data.get("columns", ())) > 12 or len(set(chart.data.get("panel") or ())) > 6
+    many = many or "panels" in chart.data
     return WIDE_MM if many else COLUMN_MM
 
 

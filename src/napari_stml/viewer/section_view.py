@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.core.results import Tiles, View
+from napari_stml.core.results import Graph, Tiles, View
 from napari_stml.viewer.element_layer import points_layer, shapes_layer
 from napari_stml.viewer.frame import Frame
+from napari_stml.viewer.graph_layer import graph_layer
 from napari_stml.viewer.highlight import Highlight, fitting
 from napari_stml.viewer.levels import Watch, levels
 from napari_stml.viewer.make_spots import make_spots
@@ -146,11 +147,20 @@ class SectionView:
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
             self._others.remove(layer)
-        layer = (
-            self._seen_through(part, name) if isinstance(part, View)
-            else part_layer(part, name, self.frame)
+        return self._add(self._layer_of(part, name), f"{run} / {part.name}")
+
+    def _layer_of(self, part: Part, name: str) -> Layer:
+        if isinstance(part, View):
+            return self._seen_through(part, name)
+        return self._links(part, name) if isinstance(part, Graph) else part_layer(
+            part, name, self.frame
         )  # fmt: skip
-        return self._add(layer, f"{run} / {part.name}")
+
+    def _links(self, part: Graph, name: str) -> Layer:
+        """Lines between observations; where spots are selected, only theirs."""
+        observed = self.section.observations
+        assert observed is not None
+        return graph_layer(part, name, self.frame, observed.xy, self._chosen)
 
     def _seen_through(self, part: View, name: str) -> Layer:
         image = part.image or next(iter(self.section.images))

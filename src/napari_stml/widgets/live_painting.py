@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_stml.core.charts import Chart
-from napari_stml.core.results import SHARED, Labels, Values
+from napari_stml.core.results import SHARED, Graph, Labels, Values
 from napari_stml.viewer.part_layers import LAYERS
 from napari_stml.viewer.parts import paint_part
 
@@ -37,7 +37,7 @@ class LivePainting:
             if isinstance(part, Labels | Values) and not coloured:
                 paint_part(self._state, part)
                 coloured = True
-            elif isinstance(part, LAYERS):
+            elif isinstance(part, (*LAYERS, Graph)):
                 active = view.viewer.layers.selection.active
                 view.show_part(self._record.id, part)
                 if active in view.viewer.layers:

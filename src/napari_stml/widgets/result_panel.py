@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_stml.widgets.live_panel import LivePanel
 
 PAINTED = ("Labels", "Values")
-LAYERS = ("Heatmap", "Mask", "Tiles", "Regions", "View")
+LAYERS = ("Heatmap", "Mask", "Tiles", "Regions", "View", "Graph")
 WORDS = {
     "Methods paragraph": lambda record, section: describe(record),
     "Command line": as_command,

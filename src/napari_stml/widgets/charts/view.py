@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_stml.core.results import Labels, Matrix, Values
 from napari_stml.widgets.charts import marks
+from napari_stml.widgets.charts.small_maps import small_maps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,11 +60,14 @@ class ChartView(QWidget):
             layout.addWidget(label)
         rows = len(chart.data.get("rows", ())) if chart.chart == "matrix" else 0
         self.plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.plot.setFixedHeight(max(190, min(520, 60 + 16 * rows)))
+        panels = len(chart.data.get("panels", ()))
+        self.plot.setFixedHeight(max(190, min(520, 60 + 16 * rows), 50 + 95 * -(-panels // 4)))
 
     def _draw(self, item: Any) -> marks.Marks:
         chart = self.chart
         if chart.chart == "scatter":
+            if "panels" in chart.data:
+                return small_maps(item, chart, self._resolve)
             return marks.scatter(item, chart, self._resolve)
         draw = {"line": marks.line, "bar": marks.bar, "matrix": marks.matrix,
                 "boxes": marks.boxes, "network": marks.network}  # fmt: skip
