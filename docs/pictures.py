@@ -1,10 +1,12 @@
-"""Make the screenshots of these pages anew: `python docs/pictures.py` (needs a display).
+"""Make the screenshots of these pages anew: `python docs/pictures.py [window|slide]`.
 
-They are taken by the same tour that `make demo` leaves, so they show the program as it is.
+Needs a display. Those of the window are taken by the tour that `make demo` leaves, those of the
+page Slide by one that clicks through its analyses, so they show the program as it is.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -22,18 +24,40 @@ WANTED = {
     "clusters": "run",
     "laptop-light": "light",
 }
+SLIDE = {
+    "tissue": "slide-tissue",
+    "brush": "slide-brush",
+    "hematoxylin": "slide-hematoxylin",
+    "tiles": "slide-tiles",
+    "features": "slide-features",
+    "groups": "slide-groups",
+    "likeness": "slide-likeness",
+    "attention": "slide-attention",
+    "tile": "slide-tile",
+    "gallery": "slide-gallery",
+}
 WIDTH = 1200
 
 
 def main() -> None:
-    """Open a fresh demo, take the tour, keep the pictures that pages show."""
+    """Open a fresh demo, take the tours, keep the pictures that pages show."""
     PICTURES.mkdir(exist_ok=True)
+    asked = sys.argv[1:] or ["window", "slide"]
     with tempfile.TemporaryDirectory() as folder:
         demo = make_demo(Path(folder))
-        for picture in tour(demo.store, Path(folder)):
-            name = WANTED.get(picture.stem.partition("-")[2])
-            if name is not None:
-                keep(picture, PICTURES / f"{name}.png")
+        if "window" in asked:
+            keep_all(tour(demo.store, Path(folder)), WANTED)
+        if "slide" in asked:
+            from napari_stml.widgets.slide_tour import slide_tour
+
+            keep_all(slide_tour(demo.store, Path(folder))[0], SLIDE)
+
+
+def keep_all(pictures: list[Path], wanted: dict[str, str]) -> None:
+    for picture in pictures:
+        name = wanted.get(picture.stem.partition("-")[2])
+        if name is not None:
+            keep(picture, PICTURES / f"{name}.png")
 
 
 def keep(picture: Path, target: Path) -> None:

@@ -29,12 +29,11 @@ TILE_UM = 2.0
 
 @dataclass
 class SlideTour:
-    """Clicks through the page Slide; ``problems`` holds what went wrong, ``ids`` the Runs."""
+    """Clicks through the page Slide; ``ids`` are the Runs by analysis."""
 
     dock: StmlDock
     take: Any
     ids: dict[str, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
 
     def run(self, analysis: str, **values: Any) -> str:
         """Choose an analysis, fill its form, click Run; wait for the end."""
@@ -100,12 +99,12 @@ class SlideTour:
         wait(lambda: bool(answers), "the answer to a click", 180)
         return answers[-1]
 
-    def quiet(self, name: str) -> None:
-        """Only the slide and the layers whose names hold ``name`` are seen."""
+    def quiet(self, *names: str) -> None:
+        """Only the slide and the layers whose names end with one of these are seen."""
         view = self.dock.state.current
         assert view is not None
         for layer in self.dock.viewer.layers:
-            layer.visible = layer in view.slide_layers or name in layer.name
+            layer.visible = layer in view.slide_layers or layer.name.endswith(names)
 
 
 def slide_tour(
@@ -140,7 +139,7 @@ def slide_tour(
 def _mask(tour: SlideTour) -> None:
     """Find tissue, correct it with the brush, keep the correction."""
     first = tour.run("tissue")
-    tour.quiet("tissue")
+    tour.quiet(f"{first} / tissue")
     tour.take("tissue")
     panel = tour.dock.runs.panel
     view = tour.dock.state.current
@@ -159,13 +158,13 @@ def _mask(tour: SlideTour) -> None:
     _click(box.keep)
     wait(lambda: bool(ended), "the corrected mask", 120)
     tour.ids["tissue-correction"] = ended[0]
-    tour.quiet(ended[0])
+    tour.quiet(f"{ended[0]} / tissue")
     tour.take("corrected")
 
 
 def _views(tour: SlideTour) -> None:
     run = tour.run("stain-views")
-    tour.quiet(run)
+    tour.quiet(f"{run} / hematoxylin")
     tour.take("hematoxylin")
 
 
@@ -174,20 +173,21 @@ def _tiles(tour: SlideTour) -> None:
     scale = tour.dock.state.current.section.um_per_px  # type: ignore[union-attr]
     um = max(TILE_UM, scale.mean if scale else 0.0)
     run = tour.run("tiles", um_per_px=um)
-    tour.quiet(run)
+    tour.quiet(f"{run} / tiles")
     tour.live(least_tissue=80.0, sharpness=0.7)
     tour.take("tiles")
 
 
 def _features(tour: SlideTour) -> None:
     """Features, groups by look, and what looks like the place that is clicked."""
-    tour.run("features", tiles=tour.ids["tiles"])
+    run = tour.run("features", tiles=tour.ids["tiles"])
+    tour.quiet(f"{run} / features")
     tour.take("features")
     run = tour.run("morphology-clusters")
-    tour.quiet(run)
+    tour.quiet(f"{run} / look groups")
     tour.take("groups")
     tour.click_at(*_inside(tour))
-    tour.quiet("likeness")
+    tour.quiet(f"{run} / likeness")
     tour.take("likeness")
 
 
@@ -197,7 +197,7 @@ def _attention(tour: SlideTour) -> None:
     tour.quiet(f"{run} / attention")
     tour.take("attention")
     tour.click_at(*_inside(tour))
-    tour.quiet("tile")
+    tour.quiet(f"{run} / tile", f"{run} / looked at")
     _look_at_tile(tour)
     tour.take("tile")
     tour.live(method="relevance")
