@@ -75,15 +75,27 @@ def show_dock(viewer: napari.viewer.Viewer) -> Any:
 
 
 def open_window(paths: Sequence[str | Path], **choices: Any) -> None:
-    """`napari-stml open`: a window of our own, with slides sliced off the main thread."""
+    """`napari-stml open`: a window of our own, with slides sliced off the main thread.
+
+    The tissue comes first, the dock when it is painted.
+    """
     os.environ.setdefault("NAPARI_ASYNC", "1")
     import napari
 
+    from napari_stml.widgets.first_section import FirstSection
+
     viewer = napari.Viewer(title="napari-stml")
-    widget = show_dock(viewer)
-    for path in paths:
-        widget.open(path, **choices)
+
+    def dock(words: str | None) -> None:
+        widget = show_dock(viewer)
+        if words is not None:
+            widget.head.failed(words)
+        for path in paths[1:]:
+            widget.open(path, **choices)
+
+    first = FirstSection(viewer, paths[0], choices, dock)
     napari.run()
+    del first
 
 
 def tour(demo: Path, into: Path) -> list[Path]:

@@ -13,7 +13,6 @@ from napari_stml.core.errors import StmlError
 from napari_stml.io.regions.exchange import is_geojson
 from napari_stml.runs.desk import analyses
 from napari_stml.runs.scopes import scope_again
-from napari_stml.viewer.prepare import prepare
 from napari_stml.viewer.state import state_of
 from napari_stml.widgets.align_page import AlignPage
 from napari_stml.widgets.analysis_page import AnalysisPage
@@ -25,6 +24,7 @@ from napari_stml.widgets.head import Head
 from napari_stml.widgets.look import Look
 from napari_stml.widgets.preferences import apply, preferences
 from napari_stml.widgets.rail import Rail
+from napari_stml.widgets.reading import answer, open_section
 from napari_stml.widgets.regions import RegionsPage
 from napari_stml.widgets.run_control import RunControl
 from napari_stml.widgets.run_wishes import RunWishes
@@ -33,7 +33,7 @@ from napari_stml.widgets.scope_picker import ScopePicker
 from napari_stml.widgets.scopes import again_title, offers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import napari.viewer
@@ -104,7 +104,7 @@ class StmlDock(QWidget):
     def open(self, path: str | Path | Sequence[str], **choices: Any) -> None:
         """Open a section; what goes wrong is said in the head, nothing else changes."""
         self.head.opening(str(path))
-        self._in_background(partial(_open_section, path, choices), self._opened, self.head.failed)
+        self._in_background(partial(open_section, path, choices), self._opened, self.head.failed)
 
     @property
     def busy(self) -> bool:
@@ -184,7 +184,7 @@ class StmlDock(QWidget):
             else:
                 failed(value)
 
-        worker = create_worker(_answer, job, _ignore_errors=True)
+        worker = create_worker(answer, job, _ignore_errors=True)
         worker.returned.connect(answered)
         worker.finished.connect(lambda: self._working.remove(worker))
         self._working.append(worker)
@@ -358,27 +358,8 @@ class StmlDock(QWidget):
         self.control.close()
 
 
-def _open_section(path: Any, choices: dict[str, Any]) -> Section:
-    from napari_stml.io.section import Section
-
-    return prepare(Section.open(path, **choices))
-
-
 def _save_section(section: Section, target: str | Path) -> None:
     from napari_stml.io.save_section import save_section_as
 
     for _name in save_section_as(section, target):
         log.debug("saving %s", _name)
-
-
-def _answer(job: Callable[[], Any]) -> Generator[None, None, tuple[bool, Any]]:
-    """In a thread: errors raised (or given back) there would vanish, so they come as words."""
-    yield
-    try:
-        return True, job()
-    except StmlError as error:
-        log.info("not opened", exc_info=True)
-        return False, str(error)
-    except Exception as error:
-        log.exception("not opened")
-        return False, f"This could not be read: {error}. The log has the details."

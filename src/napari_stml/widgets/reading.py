@@ -1,0 +1,36 @@
+"""Sections read in a thread; errors come back in words. Light to import."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from napari_stml.core.errors import StmlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from napari_stml.io.section import Section
+
+log = logging.getLogger(__name__)
+
+
+def open_section(path: Any, choices: dict[str, Any]) -> Section:
+    """Open a section and read what painting it needs; it may take seconds."""
+    from napari_stml.io.section import Section
+    from napari_stml.viewer.prepare import prepare
+
+    return prepare(Section.open(path, **choices))
+
+
+def answer(job: Callable[[], Any]) -> Generator[None, None, tuple[bool, Any]]:
+    """In a thread: errors raised (or given back) there would vanish, so they come as words."""
+    yield
+    try:
+        return True, job()
+    except StmlError as error:
+        log.info("not opened", exc_info=True)
+        return False, str(error)
+    except Exception as error:
+        log.exception("not opened")
+        return False, f"This could not be read: {error}. The log has the details."
