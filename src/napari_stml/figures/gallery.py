@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Pick = Literal["random", "highest", "lowest", "chosen"]
 PICKS: tuple[Pick, ...] = get_args(Pick)
 MOST_TILES = 60
-EDGE_MM, GAP_MM, HEAD_MM, FOOT_MM, WORDS_MM = 2.0, 1.5, 10.0, 9.0, 36.0
+EDGE_MM, GAP_MM, HEAD_MM, FOOT_MM, WORDS_MM = 2.0, 1.5, 10.0, 13.0, 36.0
 TILE_PX = 224
 
 
@@ -205,7 +205,7 @@ def _drawn(section: Section, found: Shelved, rows: NDArray[np.intp], how: Choice
     )
     figure.text(EDGE_MM / how.width_mm, 1 - 2.2 / height, title, fontweight="bold", va="center",
                 fontsize=SIZE_PT + 1)  # fmt: skip
-    _bar(place(EDGE_MM, height - FOOT_MM, min(60.0, block / 2), 3.0), scale, found)
+    _bar(place(EDGE_MM + 4, height - FOOT_MM, min(60.0, block / 2), 3.0), scale, found)
     return figure
 
 
