@@ -55,9 +55,9 @@ class NichesParams(HoodParams):
         1.0, title="Resolution", ge=0.05, le=5, when={"way": "leiden"},
         help="More gives more and smaller niches.",
     )  # fmt: skip
-    compare: Literal["shares", "square roots"] = param(
-        "shares", title="Compare", rare=True,
-        help="Square roots let rare types count for more.",
+    compare: Literal["square roots", "shares"] = param(
+        "square roots", title="Compare", rare=True,
+        help="Square roots of the shares let rare types count; hoodscanR takes the shares.",
     )  # fmt: skip
     shuffles: int = param(
         20, title="Shuffles", ge=0, le=1000, rare=True,

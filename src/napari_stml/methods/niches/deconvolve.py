@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 SWEEPS = 2000
-TOLERANCE = 1e-7
+TOLERANCE = 1e-8
 ROWS = 20_000
 FEWEST_CELLS = 3
 
@@ -84,7 +84,6 @@ def non_negative(gram: NDArray[np.float64], right: NDArray[np.float64]) -> NDArr
     """Minimise x' G x / 2 - b' x over x >= 0 for every row b of ``right``."""
     x = np.zeros_like(right)
     gradient = -right.copy()
-    reach = max(float(np.abs(right).max(initial=0)), 1e-12)
     for _ in range(SWEEPS):
         largest = 0.0
         for g in range(len(gram)):
@@ -92,7 +91,7 @@ def non_negative(gram: NDArray[np.float64], right: NDArray[np.float64]) -> NDArr
             x[:, g] += step
             gradient += step[:, None] * gram[g]
             largest = max(largest, float(np.abs(step).max(initial=0)))
-        if largest <= TOLERANCE * reach:
+        if largest <= TOLERANCE * max(float(x.max(initial=0)), 1e-12):
             break
     return x
 
