@@ -15,8 +15,8 @@ from napari_stml.core import needs
 from napari_stml.core.analysis import problems
 from napari_stml.core.charts import Chart
 from napari_stml.core.geometry import ScaleSource, UmPerPx
-from napari_stml.core.inputs import Categories, Inputs, Matrix2D, SectionInputs
-from napari_stml.core.results import SHARED, Labels, Result
+from napari_stml.core.inputs import Categories, Inputs, Matrix2D, Named2D, SectionInputs
+from napari_stml.core.results import SHARED, Graph, Labels, Matrix, Result, Values
 from napari_stml.core.scope import Scope
 
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ class Toy:
                 return self.columns[need.name]
             return Categories(self.domain.astype(np.int32), DOMAINS)
         if isinstance(need, needs.Embedding):
-            return self.embeddings[need.key]
+            values = self.embeddings[need.key]
+            names = tuple(f"kind {i + 1}" for i in range(values.shape[1]))
+            return Named2D(values, names) if need.named else values
         if isinstance(need, needs.File):
             return need.path
         raise TypeError(need)
@@ -149,6 +151,10 @@ def run() -> Callable[..., Done]:
         done = Done(analysis, inputs, values, result, progress)
         for chart in done.charts:
             check_chart(chart, result)
+        gives = getattr(analysis, "gives", None)
+        if gives is not None:
+            per_spot = (Labels, Values, Matrix, Graph)
+            assert {p.name for p in result.parts["toy"] if isinstance(p, per_spot)} <= {*gives}
         if result.shows:
             assert result.part(result.shows)
         return done
@@ -171,6 +177,11 @@ def check_chart(chart: Chart, result: Result) -> None:
             columns = np.asarray(stored.values).reshape(len(stored.values), -1).shape[1]
             assert chart.data[axis].get("column", 0) < columns
         lengths = {0}
+    elif chart.chart == "network":
+        nodes, edges = {"nodes", "size", "kind"}, {"from", "to", "weight"}
+        lengths = {len(chart.data[key]) for key in nodes & set(chart.data)}
+        assert len(lengths) == 1 == len({len(chart.data[key]) for key in edges})
+        assert {*chart.data["from"], *chart.data["to"]} <= set(chart.data["nodes"])
     else:
         lengths = {len(column) for column in chart.data.values()}
         assert len(lengths) == 1, chart.name
@@ -180,7 +191,7 @@ def check_chart(chart: Chart, result: Result) -> None:
             for parts in result.parts.values():
                 for part in parts:
                     if isinstance(part, Labels) and part.name == link.value:
-                        assert set(link.ids) <= set(part.categories)
+                        assert set(link.ids) - {""} <= set(part.categories)
 
 
 @pytest.fixture(scope="session")

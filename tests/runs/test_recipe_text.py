@@ -53,6 +53,8 @@ def test_a_good_recipe(tmp_path: Path) -> None:
         ("dimensions: 5", "dimensions: 0", r"line 8, step 'embed'\)"),
         ("embedding: embed", "embeddin: embed", r"line 11, step 'clusters'\).*mean embedding"),
         ("embed/X_pca", "embd/X_pca", r"earlier step 'embd' .*line 11.*mean embed"),
+        ("embed/X_pca", "embed/X_pcaa", r"no value 'X_pcaa' .*line 11.*mean X_pca"),
+        ("from:", "scope: {filter: embed/X=a}\n    from:", "no value 'X'"),
         ("embed/X_pca", "clusters/X_pca", "earlier step 'clusters'"),
         ("analysis: clusters", "analysis: embed", "(?s)Two steps are called 'embed'.*line 9"),
         ("analysis: clusters", "analysis: clusters\n    live: {resolutio: 1}", "line 10, step"),

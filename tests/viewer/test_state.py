@@ -159,6 +159,7 @@ def test_categories_are_edited_kept_and_undone(
     wishes = opened.wishes
     opened.colour_by("domain")
     before = np.array(opened.current.spots().face_color)  # type: ignore[union-attr]
+    opened.author = "AB"
     wishes.rename_requested("stroma", "connective tissue")
     wishes.rename_requested("tumour", "connective tissue")
     assert shown_text(opened)[1] == "connective tissue  (400)"
@@ -171,7 +172,7 @@ def test_categories_are_edited_kept_and_undone(
         "stroma": "connective tissue", "tumour": "connective tissue",
     }  # fmt: skip
     assert [e["did"] for e in kept["edits"]][-1] == "colour connective tissue"
-    assert all(e["by"] and e["at"] for e in kept["edits"])
+    assert all(e["by"] == "AB" and e["at"] for e in kept["edits"])
 
     from napari_stml.viewer.styling import Styling
 

@@ -16,7 +16,9 @@ MANIFEST = "src/napari_stml/napari.yaml"
 
 def test_defaults_are_those_of_the_manifest(request: pytest.FixtureRequest) -> None:
     text = (request.config.rootpath / MANIFEST).read_text()
-    declared = yaml.safe_load(text)["contributions"]["configurations"]["performance"]["properties"]
+    groups = yaml.safe_load(text)["contributions"]["configurations"]
+    declared = groups["performance"]["properties"]
+    assert groups["person"]["properties"]["author"]["default"] == "", "nobody, not the login"
     ours = Preferences()
     assert declared["tile_cache_mb"]["default"] == ours.tile_cache_mb
     assert declared["worker_threads"]["default"] == ours.worker_threads
@@ -24,9 +26,12 @@ def test_defaults_are_those_of_the_manifest(request: pytest.FixtureRequest) -> N
 
 
 def test_what_the_user_set_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = SimpleNamespace(performance=SimpleNamespace(tile_cache_mb=128, worker_threads=3))
+    chosen = SimpleNamespace(
+        performance=SimpleNamespace(tile_cache_mb=128, worker_threads=3),
+        person=SimpleNamespace(author=" AB "),
+    )
     monkeypatch.setattr("napari.settings.get_plugin_settings", lambda _name: chosen)
-    assert preferences() == Preferences(128, 3)
+    assert preferences() == Preferences(128, 3, "AB")
     before = tile_cache().max_bytes
     try:
         apply(preferences())

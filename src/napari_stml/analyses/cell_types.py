@@ -83,6 +83,7 @@ class CellTypes:
     order = 50
     sections = "one"
     context = "inside"
+    gives = (VALUE, "confidence", "scores")
     Params = CellTypesParams
 
     def needs(self, params: CellTypesParams) -> Mapping[str, Need]:

@@ -107,6 +107,7 @@ class Clusters:
     order = 30
     sections = "one"
     context = "inside"
+    gives = ("clusters", FEATURES, LINKS)
     Params = ClustersParams
     LiveParams = ClusterLiveParams
 

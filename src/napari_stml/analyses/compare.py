@@ -46,6 +46,7 @@ class Compare:
     order = 70
     sections = "one"
     context = "inside"
+    gives = ("agreement", "difference")
     Params = CompareParams
 
     def needs(self, params: CompareParams) -> Mapping[str, Need]:

@@ -89,6 +89,7 @@ class Embed:
     order = 20
     sections = "one"
     context = "inside"
+    gives = ("X_pca", "connectivities", "X_umap", "X_tsne")
     Params = EmbedParams
 
     def needs(self, params: EmbedParams) -> Mapping[str, Need]:

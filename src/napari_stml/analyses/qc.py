@@ -73,6 +73,7 @@ class Qc:
     order = 10
     sections = "one"
     context = "inside"
+    gives = ("passes", "reason", "counts", "genes", "mitochondrial", "ribosomal")
     Params = QcParams
 
     def needs(self, params: QcParams) -> Mapping[str, Need]:

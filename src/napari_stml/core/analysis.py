@@ -50,6 +50,8 @@ class Analysis(Protocol):
     ``order`` is its place on the page (a small number comes first; 50 where it is not given);
     ``offered = False`` keeps it off the page, where something else in the window makes its Runs;
     ``corrected_by`` names the analysis that keeps what a brush changed on its mask.
+    ``gives`` names all values per observation that it may leave, where they are known before;
+    a recipe that refers to another one is then refused before it starts.
     An analysis with a live part also has ``LiveParams`` and
     ``live(self, result: Result, inputs: Inputs, params: Params) -> Live``, where ``params`` are
     those of the finished Run; one that does not look at them may leave them out.

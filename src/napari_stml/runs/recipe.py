@@ -219,7 +219,7 @@ def _check_steps(recipe: Recipe, text: RecipeText) -> None:
         if step.sections is not None and (step.sections == "many") != (kind.sections == "many"):
             takes = "all sections at once" if kind.sections == "many" else "each section by itself"
             raise text.error(f"{kind.title} takes {takes}", (*at, "sections"))
-        _check_references(step, kind, earlier, text, at)
+        _check_references(recipe, step, kind, earlier, text, at)
         _check_values(recipe, step, text, at)
         earlier.append(step.label)
     for i, output in enumerate(recipe.outputs):
@@ -230,7 +230,12 @@ def _check_steps(recipe: Recipe, text: RecipeText) -> None:
 
 
 def _check_references(
-    step: Step, kind: Any, earlier: list[str], text: RecipeText, at: tuple[str | int, ...]
+    recipe: Recipe,
+    step: Step,
+    kind: Any,
+    earlier: list[str],
+    text: RecipeText,
+    at: tuple[str | int, ...],
 ) -> None:
     for field, value in step.values_from.items():
         source, place = value.partition("/")[0], (*at, "from", field)
@@ -242,6 +247,21 @@ def _check_references(
         if source not in earlier:
             advice = did_you_mean(source, earlier) or "name a step above this one"
             raise text.error(f"There is no earlier step '{source}'", place, advice)
+        _check_value(recipe.step(source), value, text, place)
+    for test in step.scope.filter if step.scope is not None else ():
+        source = test.partition("/")[0]
+        if "/" in test and source in earlier:
+            named = test.partition("!=")[0].partition("=")[0]
+            _check_value(recipe.step(source), named, text, (*at, "scope"))
+
+
+def _check_value(step: Step, value: str, text: RecipeText, place: tuple[str | int, ...]) -> None:
+    """Refuse a value that the earlier step never leaves, where its analysis says what it does."""
+    gives = getattr(named_analysis(step.analysis), "gives", None)
+    name = value.partition("/")[2].strip()
+    if gives is not None and name not in gives:
+        advice = did_you_mean(name, gives) or f"choose one of {', '.join(gives)}"
+        raise text.error(f"The step '{step.label}' leaves no value '{name}'", place, advice)
 
 
 def _check_values(recipe: Recipe, step: Step, text: RecipeText, at: tuple[str | int, ...]) -> None:

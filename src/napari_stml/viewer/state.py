@@ -66,6 +66,7 @@ class ViewerState:
         self.views: list[SectionView] = []
         self.current: SectionView | None = None
         self.selection: Selection | None = None
+        self.author = ""
         self.regions: RegionDesk | None = None
         self.background = Background()
         self.background.said.connect(self.said.emit)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import logging
 from dataclasses import dataclass
@@ -40,6 +39,8 @@ class Styling:
     """
 
     def __init__(self, section: Section, failed: Callable[[str], None]) -> None:
+        self.author = ""
+        """Who signs the edits; what the user calls themselves in the preferences, or nobody."""
         self._section, self._failed = section, failed
         self._styles: dict[str, CategoryStyle] | None = None
         self._log: list[dict[str, str]] = []
@@ -82,7 +83,7 @@ class Styling:
         if style == CategoryStyle():
             del styles[column]
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        note = {"column": column, "did": title, "by": _author(), "at": when}
+        note = {"column": column, "did": title, "by": self.author, "at": when}
         self._log = [*self._log, note][-KEPT_EDITS:]
         record = {"columns": {k: s.record() for k, s in styles.items()}, "edits": self._log}
         keep_attribute(self._section, ATTRIBUTE, record, self._failed)
@@ -122,10 +123,3 @@ def stored_attribute(section: Section, key: str) -> Any:
         log.warning("%s is not readable: %s", shelf.store, error)
         return None
     return attributes.get("stml", {}).get(key)
-
-
-def _author() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "unknown"

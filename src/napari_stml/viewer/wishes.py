@@ -129,6 +129,7 @@ class LookWishes:
             return
         shown = view.shown
         merging = to in shown.categories
+        view.styling.author = self._state.author
         style = view.styling.of(shown.name).renamed(name, to, shown.stored)
         title = f"merge {name} into {to}" if merging else f"rename {name} to {to}"
         view.styling.do(shown.name, title, style)
@@ -138,6 +139,7 @@ class LookWishes:
         view = self._state.current
         if view is None or view.shown is None or view.shown.drawn is None:
             return
+        view.styling.author = self._state.author
         style = view.styling.of(view.shown.name).recoloured(name, colour)
         view.styling.do(view.shown.name, f"colour {name}", style)
         self._show(view, view.shown.with_style(style))

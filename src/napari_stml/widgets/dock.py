@@ -66,7 +66,9 @@ class StmlDock(QWidget):
         super().__init__()
         self.state = state_of(viewer)
         self.viewer = self.state.viewer
-        apply(preferences())
+        chosen = preferences()
+        apply(chosen)
+        self.state.author = chosen.author
         self.control = control or RunControl()
         self.wishes = RunWishes(self.state, self.control)
         self.head, self.scope, self.foot = Head(), ScopePicker(), Foot()
@@ -74,6 +76,9 @@ class StmlDock(QWidget):
         self.pages: dict[str, QWidget] = {LOOK: self.look}
         self._help = {LOOK: "Colour by column, gene or gene set"}
         self.regions = RegionsPage(self.state)
+        if chosen.author:
+            self.regions.author.setText(chosen.author)
+            self.regions.desk.author = chosen.author
         self.pages[REGIONS] = self.regions
         self._help[REGIONS] = "Draw regions, give them classes, read and write them"
         self._add_analyses()

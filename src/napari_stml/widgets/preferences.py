@@ -13,6 +13,8 @@ class Preferences:
 
     tile_cache_mb: int = 1024
     worker_threads: int = 0
+    author: str = ""
+    """Signs edits and regions; never the login of the computer."""
 
     @property
     def threads(self) -> int | None:
@@ -25,8 +27,11 @@ def preferences() -> Preferences:
     from napari.settings import get_plugin_settings
 
     try:
-        chosen = get_plugin_settings("napari-stml").performance
-        return Preferences(int(chosen.tile_cache_mb), int(chosen.worker_threads))
+        chosen = get_plugin_settings("napari-stml")
+        return Preferences(
+            int(chosen.performance.tile_cache_mb), int(chosen.performance.worker_threads),
+            str(chosen.person.author).strip(),
+        )  # fmt: skip
     except (KeyError, AttributeError):
         return Preferences()
 

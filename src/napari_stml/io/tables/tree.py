@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_stml.core.errors import CannotOpenError, StmlError
+from napari_stml.io.tables.damage import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -24,8 +28,9 @@ def reading(where: object, what: str = "The file cannot be read") -> Iterator[No
     except MemoryError:
         raise
     except Exception as error:
-        reason = str(error).strip().splitlines()
-        detail = f": {reason[0]}" if reason else ""
+        log.info("%s was not read", where, exc_info=True)
+        reason = in_words(error)
+        detail = f": {reason}" if reason else ""
         raise CannotOpenError(
             f"{what}{detail}", where=where, do="copy the file again or export it anew"
         ) from error
