@@ -98,6 +98,23 @@ def test_wrong_sizes_and_lengths_are_errors(monkeypatch: pytest.MonkeyPatch) -> 
             network_encoder("tiny", device="cuda")
 
 
+def test_every_patch_is_a_place_of_its_own(section: Any, run: Any) -> None:
+    made = run("tiles", section(), pixels=32, um_per_px=2.0, quality=False)
+    where = section(tiles=made.part("tiles"), settings=made.part("tile settings"))
+    part = run("features", where, tiles="tiles-1", encoder="tiny", output="patches",
+               batch=4).part("features")  # fmt: skip
+    tile = made.part("tiles")
+    assert len(part.xy) == 16 * len(tile.xy)
+    assert part.side == tile.side / 4
+    np.testing.assert_allclose(part.xy[16 * 3 + 6], tile.xy[3] + [16, 8])
+    pixels = where["pixels"].slide.read(*tile.xy[3].astype(int).tolist(), 0, 32, 32)[None]
+    expected = network_encoder("tiny").patch_tokens(np.ascontiguousarray(pixels))[0]
+    found = np.column_stack([part.values[f"f{i:04d}"] for i in range(32)])
+    np.testing.assert_allclose(found[48:64], expected, atol=1e-4)
+    with pytest.raises(StmlError, match=r"resnet50.*no patches"):
+        run("features", section(), encoder="resnet50", control=True, output="patches")
+
+
 def test_features_of_spots_with_weights(section: Any, run: Any) -> None:
     done = run("features", section(), encoder="tiny")
     part = done.part("features")

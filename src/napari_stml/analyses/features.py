@@ -34,6 +34,7 @@ from napari_stml.core.params import param
 from napari_stml.core.results import Result
 from napari_stml.slide.context import basic_at, wider
 from napari_stml.slide.embedding import Work, embed, pooled_pixels
+from napari_stml.slide.encoders.patches import PatchEncoder, by_patch
 from napari_stml.slide.feature_file import write_features
 from napari_stml.slide.stain import fit
 
@@ -59,10 +60,10 @@ class FeaturesParams(EncoderParams):
         help="'basic' needs no weights; else a preset (uni, virchow2, phikon, hibou-b, ...) or any "
         "model name of timm, with its weights.",
     )  # fmt: skip
-    output: Literal["default", "class", "mean", "class and mean"] = param(
+    output: Literal["default", "class", "mean", "class and mean", "patches"] = param(
         "default", title="Output", rare=True,
-        help="Of a transformer: its class token, the mean of its patches, or both; the default is "
-        "what the encoder's authors advise.",
+        help="Of a transformer: its class token, the mean of its patches, both, or every patch as "
+        "a place of its own; the default is what the encoder's authors advise.",
     )  # fmt: skip
     surroundings: tuple[float, ...] = param(
         (1.0, 2.0, 4.0), title="Window widths", rare=True, min_length=1, max_length=6,
@@ -171,6 +172,10 @@ def _computed(
     if reused:
         notes.append(f"{reused} tiles were taken from an earlier, equal computation")
     features = np.concatenate(values, axis=1)
+    patches = encoders[0][0]
+    if isinstance(patches, PatchEncoder):
+        grid, features = by_patch(grid, features, patches.side)
+        row, columns = np.full(len(grid), -1, dtype=np.int64), list(patches.names)
     over = int((grid.outside > 0).sum())
     if over:
         notes.append(f"{over} tiles reach over the edge of the slide; there they are white")
@@ -194,16 +199,22 @@ def _encoders(params: FeaturesParams, inputs: Inputs, grid: TileGrid) -> Any:
             raise StmlError("Too many window widths", do="give fewer")
         told = ["'basic' features are measured, not learned: dye, texture, nuclei"]
         return [(basic_at(grid.um_per_px, s), s) for s in scales], lambda: None, told
+    by_patches = params.output == "patches"
     encoder = encoder_of(
-        params, output=params.output, device=inputs.device, seed=inputs.seed, drawn=params.control
-    )
+        params, output="default" if by_patches else params.output, device=inputs.device,
+        seed=inputs.seed, drawn=params.control,
+    )  # fmt: skip
     preset = encoder.preset
-    told = [f"{preset.name} on {encoder.device}, {encoder.output}"]
+    told = [f"{preset.name} on {encoder.device}, {'patches' if by_patches else encoder.output}"]
     if params.control:
         told.append("RANDOM weights: a control; these features say nothing of the tissue")
     told += [
         note for note in (preset.licence and f"licence: {preset.licence}", preset.note) if note
     ]
+    if by_patches:
+        patches = PatchEncoder(encoder)
+        patches.check(len(grid))
+        return [(patches, 1.0)], encoder.release, told
     return [(encoder, 1.0)], encoder.release, told
 
 

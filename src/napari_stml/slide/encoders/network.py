@@ -21,6 +21,8 @@ from napari_stml.slide.encoders.weights import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
@@ -190,6 +192,12 @@ class NetworkEncoder:
         return f"{self.preset.name} {self.weights} {self.output} {self.dtype} {kind} {threads}"
 
     def __call__(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self.over(tiles, self.features, self.length)
+
+    def over(
+        self, tiles: NDArray[np.uint8], take: Callable[[Tensor], Tensor], length: int
+    ) -> NDArray[np.float32]:
+        """``take`` over all tiles, (n, length); the batch is halved where memory is short."""
         p = self.preset.pixels
         if tiles.shape[1:] != (p, p, 3):
             raise StmlError(
@@ -201,7 +209,7 @@ class NetworkEncoder:
         while True:
             try:
                 with torch.inference_mode():
-                    return self._in_batches(tiles)
+                    return self._in_batches(tiles, take, length)
             except torch.cuda.OutOfMemoryError as error:
                 if self.batch <= 1:
                     raise StmlError(
@@ -211,16 +219,18 @@ class NetworkEncoder:
                 self.batch = max(1, self.batch // 2)
                 torch.cuda.empty_cache()
 
-    def _in_batches(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _in_batches(
+        self, tiles: NDArray[np.uint8], take: Callable[[Tensor], Tensor], length: int
+    ) -> NDArray[np.float32]:
         """Always ``batch`` tiles at once: the last ones are filled up, so shapes never change."""
-        out = np.empty((len(tiles), self.length), dtype=np.float32)
+        out = np.empty((len(tiles), length), dtype=np.float32)
         for start in range(0, len(tiles), self.batch):
             part = tiles[start : start + self.batch]
             count = len(part)
             if count < self.batch:
                 part = np.concatenate([part, np.repeat(part[-1:], self.batch - count, axis=0)])
-            features = self.features(self.tensor(part))[:count]
-            out[start : start + count] = features.float().cpu().numpy()
+            found = take(self.tensor(part))[:count]
+            out[start : start + count] = found.float().cpu().numpy()
         return out
 
     def tensor(self, tiles: NDArray[np.uint8]) -> Tensor:
@@ -263,14 +273,21 @@ class NetworkEncoder:
             parts.append(tokens[:, prefix:].mean(dim=1))
         return torch.cat(parts, dim=1)
 
+    def of_patches(self, images: Tensor) -> Tensor:
+        """Features of every patch, (batch, patches, length), row by row over the tile."""
+        tokens: Tensor = self.model.forward_features(images)
+        if tokens.ndim != 3:
+            raise StmlError(
+                f"'{self.preset.name}' has no patches", where="output", do="choose another output"
+            )
+        return tokens[:, int(getattr(self.model, "num_prefix_tokens", 1)) :]
+
     def patch_tokens(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Features of every patch, (n, patches, length), row by row over the tile."""
+        """`of_patches` of a few tiles."""
         import torch
 
         with torch.inference_mode():
-            tokens = self.model.forward_features(self.tensor(tiles))
-            prefix = int(getattr(self.model, "num_prefix_tokens", 1))
-            return np.asarray(tokens[:, prefix:].float().cpu().numpy())
+            return np.asarray(self.of_patches(self.tensor(tiles)).float().cpu().numpy())
 
     def buffer(self, count: int) -> NDArray[np.uint8]:
         """Memory for a batch that a GPU can fetch by itself."""
