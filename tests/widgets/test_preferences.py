@@ -22,16 +22,17 @@ def test_defaults_are_those_of_the_manifest(request: pytest.FixtureRequest) -> N
     ours = Preferences()
     assert declared["tile_cache_mb"]["default"] == ours.tile_cache_mb
     assert declared["worker_threads"]["default"] == ours.worker_threads
+    assert declared["device"]["default"] == ours.device
     assert ours.threads is None
 
 
 def test_what_the_user_set_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = SimpleNamespace(
-        performance=SimpleNamespace(tile_cache_mb=128, worker_threads=3),
+        performance=SimpleNamespace(tile_cache_mb=128, worker_threads=3, device="auto"),
         person=SimpleNamespace(author=" AB "),
     )
     monkeypatch.setattr("napari.settings.get_plugin_settings", lambda _name: chosen)
-    assert preferences() == Preferences(128, 3, "AB")
+    assert preferences() == Preferences(128, 3, "AB", "auto")
     before = tile_cache().max_bytes
     try:
         apply(preferences())

@@ -104,10 +104,14 @@ def test_a_heat_map_moves_in_its_layer_and_keeps_what_the_user_set() -> None:
 
 
 @pytest.fixture
-def state(qapp: QApplication, make_napari_viewer: Any, tmp_path: Any) -> Iterator[Any]:
-    """A viewer with a section of one colour."""
+def display(qapp: QApplication) -> None:
     if qapp.platformName() == "offscreen":
         pytest.skip("there is no display: napari's canvas cannot be made")
+
+
+@pytest.fixture
+def state(display: None, make_napari_viewer: Any, tmp_path: Any) -> Iterator[Any]:
+    """A viewer with a section of one colour."""
     from napari_stml.core.geometry import ScaleSource, UmPerPx
     from napari_stml.io.contents import Contents, PlacedSlide
     from napari_stml.io.section import Section
@@ -182,3 +186,26 @@ def test_any_click_on_the_canvas_has_a_place(state: Any) -> None:
         assert step is None
         event.type = "mouse_release"
     assert found == [(20.0, 50.0)]
+
+
+def test_networks_run_on_the_device_that_the_user_prefers(monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_stml.core.scope import Scope
+    from napari_stml.runs.desk import analyses
+    from napari_stml.widgets import run_wishes
+    from napari_stml.widgets.preferences import Preferences
+
+    asked: list[Any] = []
+    control = SimpleNamespace(
+        published=SimpleNamespace(connect=lambda _: None),
+        run=lambda wish: asked.append(wish) or SimpleNamespace(spec=SimpleNamespace(run_id="x-1")),
+    )
+    state = SimpleNamespace(
+        clicked_at=SimpleNamespace(connect=lambda _: None),
+        current=SimpleNamespace(section=object()),
+    )
+    wishes = run_wishes.RunWishes(state, control)  # type: ignore[arg-type]
+    monkeypatch.setattr(run_wishes, "preferences", lambda: Preferences(device="auto"))
+    for name in ("features", "tissue"):
+        wishes.run(name, analyses()[name].Params(), Scope())
+    wishes.run("features", analyses()["features"].Params(), Scope(), device="cpu")
+    assert [wish.device for wish in asked] == ["auto", "cpu", "cpu"]

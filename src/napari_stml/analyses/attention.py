@@ -85,6 +85,7 @@ class Attention:
     order = 50
     sections = "one"
     context = "inside"
+    uses_gpu = True
     Params = AttentionParams
     LiveParams = AttentionLiveParams
 

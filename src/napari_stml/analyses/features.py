@@ -93,6 +93,7 @@ class Features:
     order = 30
     sections = "one"
     context = "inside"
+    uses_gpu = True
     Params = FeaturesParams
 
     def needs(self, params: FeaturesParams) -> Mapping[str, Need]:

@@ -49,7 +49,8 @@ class Analysis(Protocol):
 
     ``order`` is its place on the page (a small number comes first; 50 where it is not given);
     ``offered = False`` keeps it off the page, where something else in the window makes its Runs;
-    ``corrected_by`` names the analysis that keeps what a brush changed on its mask.
+    ``corrected_by`` names the analysis that keeps what a brush changed on its mask;
+    ``uses_gpu = True`` computes on the device that the user prefers.
     ``gives`` names all values per observation that it may leave, where they are known before;
     a recipe that refers to another one is then refused before it starts.
     An analysis with a live part also has ``LiveParams`` and

@@ -151,6 +151,8 @@ class LivePanel(QWidget):
         if not answer.exact:
             words.append("nearest known position, computing ...")
         self.readout.setText("\n".join(words))
+        high = self.readout.heightForWidth(max(self.readout.width(), 100))
+        self.readout.setMinimumHeight(max(high, 0))  # the form does not ask again by itself
         self.moved.emit(result)
         self.charts.show_result(result)
 

@@ -15,6 +15,8 @@ class Preferences:
     worker_threads: int = 0
     author: str = ""
     """Signs edits and regions; never the login of the computer."""
+    device: str = "cpu"
+    """Of analyses that run networks (those with ``uses_gpu``)."""
 
     @property
     def threads(self) -> int | None:
@@ -30,7 +32,7 @@ def preferences() -> Preferences:
         chosen = get_plugin_settings("napari-stml")
         return Preferences(
             int(chosen.performance.tile_cache_mb), int(chosen.performance.worker_threads),
-            str(chosen.person.author).strip(),
+            str(chosen.person.author).strip(), str(chosen.performance.device),
         )  # fmt: skip
     except (KeyError, AttributeError):
         return Preferences()

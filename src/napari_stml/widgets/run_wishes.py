@@ -18,6 +18,7 @@ from napari_stml.viewer.selection import Selection
 from napari_stml.widgets.answers import answers_of
 from napari_stml.widgets.live_painting import LivePainting
 from napari_stml.widgets.live_panel import LivePanel
+from napari_stml.widgets.preferences import preferences
 from napari_stml.widgets.result_panel import ResultPanel
 from napari_stml.widgets.run_extras import extras
 
@@ -62,6 +63,8 @@ class RunWishes(QObject):
         if view is None:
             self.said.emit("Open a section first.")
             return
+        if getattr(analyses().get(analysis), "uses_gpu", False):
+            more.setdefault("device", preferences().device)
         try:
             planned = self._control.run(Wish(analysis, params, (view.section,), (scope,), **more))
         except StmlError as error:
