@@ -1,0 +1,126 @@
+"""Features that a few-strokes classifier learns on: expression, a stored embedding, or both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_stml.analyses._inside import Inside, inside
+from napari_stml.analyses._reduce import reduced
+from napari_stml.analyses._table_choice import FromTable
+from napari_stml.core.errors import StmlError
+from napari_stml.core.needs import Embedding
+from napari_stml.core.params import param
+from napari_stml.methods.neighbours import on_tissue
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_stml.core.inputs import SectionInputs
+    from napari_stml.core.needs import Need
+    from napari_stml.core.progress import Progress
+
+COMPONENTS = 30
+
+
+class StrokeFeatures(FromTable):
+    """Parameters that choose features."""
+
+    embedding: str = param(
+        "", title="Learn on", source="obsm",
+        help="Features of the slide, of a model, or an embedding; empty takes the expression.",
+    )  # fmt: skip
+    with_expression: bool = param(
+        False, title="and expression", help="Features and expression together.",
+        when={"embedding": True},
+    )  # fmt: skip
+    smooth: int = param(
+        2, title="Smooth over neighbours", unit="rounds", ge=0, le=10, rare=True,
+        help="A spot is averaged with those around it before it is judged.",
+    )  # fmt: skip
+
+    def feature_needs(self) -> Mapping[str, Need]:
+        wanted: dict[str, Need] = {}
+        if self.embedding:
+            wanted["embedding"] = Embedding(self.embedding, self.table or None)
+        if not self.embedding or self.with_expression:
+            wanted["expression"] = self.expression("log")
+        return wanted
+
+
+@dataclass(frozen=True)
+class Features:
+    """Numbers of the spots that have all of them, and how they were made."""
+
+    spots: Inside
+    values: NDArray[np.float64]
+    standardise: bool
+    notes: tuple[str, ...]
+    genes: tuple[str, ...] = ()
+    loadings: NDArray[np.float64] | None = None
+
+
+def features_of(
+    section: SectionInputs, params: StrokeFeatures, percent: tuple[float, float]
+) -> Generator[Progress, None, Features]:
+    """Components of the expression, standardised stored features, or both side by side."""
+    spots = inside(section, least=4)
+    if not params.embedding:
+        return (yield from _expression(section, spots, percent))
+    stored = np.asarray(section["embedding"], dtype=np.float64)
+    stored = stored.reshape(len(stored), -1)
+    filled = np.isfinite(stored[spots.rows]).all(axis=1)
+    spots = spots.only(np.asarray(filled))
+    values = stored[spots.rows]
+    notes: tuple[str, ...] = (f"on {params.embedding}, {values.shape[1]} numbers",)
+    if not params.with_expression:
+        return Features(spots, values, True, notes)
+    more = yield from _expression(section, spots, percent)
+    both = np.intersect1d(more.spots.rows, spots.rows)
+    ours, theirs = np.isin(spots.rows, both), np.isin(more.spots.rows, both)
+    first, second = (_even(v) for v in (values[ours], more.values[theirs]))
+    return Features(spots.only(ours), np.hstack([first, second]), False,
+                    (*notes, *more.notes, "both parts with equal weight"))  # fmt: skip
+
+
+def _expression(
+    section: SectionInputs, spots: Inside, percent: tuple[float, float]
+) -> Generator[Progress, None, Features]:
+    log, genes = spots.expression("expression")
+    filled = np.diff(log.indptr) > 0
+    found = yield from reduced(
+        log[filled], genes, section.section, number=2000, flavour="seurat", least_spots=3,
+        scale=True, dimensions=COMPONENTS, percent=percent,
+    )  # fmt: skip
+    chosen = np.flatnonzero(found.variable.chosen)
+    return Features(spots.only(filled), found.pca.scores, False, found.notes,
+                    tuple(genes[i] for i in chosen), found.pca.loadings)  # fmt: skip
+
+
+def _even(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standardised, and of total variance one."""
+    spread = values.std(axis=0)
+    z = (values - values.mean(axis=0)) / np.where(spread > 1e-9, spread, np.inf)
+    size = float(np.sqrt((z**2).sum(axis=1).mean()))
+    return np.asarray(z / max(size, 1e-12))
+
+
+def links_of(spots: Inside) -> Any:
+    """Who touches whom on the tissue."""
+    section = spots.section
+    if section.array is not None:
+        return on_tissue.on_lattice(section.array[spots.rows], hexagonal=section.hexagonal)
+    if len(spots) < 2:
+        raise StmlError("Only one spot has these features", where=section.section)
+    from scipy.sparse import csr_matrix
+    from scipy.spatial import cKDTree
+
+    xy, n = section.xy[spots.rows], len(spots)
+    _, near = cKDTree(xy).query(xy, k=min(on_tissue.NEAREST + 1, n))
+    rows = np.repeat(np.arange(n), near.shape[1] - 1)
+    ones = np.ones(len(rows), np.float32)
+    return csr_matrix((ones, (rows, near[:, 1:].ravel())), shape=(n, n))

@@ -1,0 +1,1 @@
+"""Two groups of observations against each other: gene sets, compositions, pooled sections."""
