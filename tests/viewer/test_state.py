@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -319,3 +320,51 @@ def test_canvas_and_world_agree_at_every_zoom(opened: ViewerState) -> None:
         low, high = visible_box(opened.viewer)
         height, width = opened.viewer.canvas.size
         np.testing.assert_allclose((high - low) * zoom, [height, width])
+
+
+def test_files_are_closed_only_when_nothing_reads_them(
+    opened: ViewerState, made: Section, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    happened: list[str] = []
+    begun, go = threading.Event(), threading.Event()
+
+    def slice_it() -> None:
+        begun.set()
+        go.wait(10)
+        happened.append("read")
+
+    slicer: Any = opened.viewer._layer_slicer
+    monkeypatch.setattr(made, "close", lambda: happened.append("closed"))
+    with ThreadPoolExecutor(1) as threads:
+        running, waiting = threads.submit(slice_it), threads.submit(slice_it)
+        slicer._layers_to_task = {("a",): running, ("b",): waiting}
+        begun.wait(10)
+        timer = threading.Timer(0.05, go.set)
+        timer.start()
+        opened.close()
+    slicer._layers_to_task = {}
+    assert waiting.cancelled()
+    assert happened == ["read", "closed"]
+
+
+def test_files_that_are_read_for_long_stay_open(
+    opened: ViewerState, made: Section, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_stml.viewer import state as module
+
+    closed: list[str] = []
+    go, begun = threading.Event(), threading.Event()
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(made, "close", lambda: closed.append("closed"))
+
+    def read() -> None:
+        begun.set()
+        go.wait(10)
+
+    opened.background.run("slow", read, lambda _: None, print)
+    begun.wait(10)
+    opened.close()
+    go.set()
+    assert closed == []

@@ -84,3 +84,18 @@ def edit_shapes_widths(layer: Any, width: float) -> None:
 def without_highlight(layer: Any) -> None:
     """Draw no outline around the shape under the mouse: it lags behind shapes edited in place."""
     layer._highlight_visible = False
+
+
+def end_slicing(viewer: Viewer, seconds: float) -> bool:
+    """Drop the slices that wait, let the running one end; whether nothing reads any more.
+
+    napari offers only to wait for all of them, or to end slicing for good.
+    """
+    slicer = viewer._layer_slicer
+    for task in tuple(slicer._layers_to_task.values()):
+        task.cancel()
+    try:
+        slicer.wait_until_idle(timeout=seconds)
+    except TimeoutError:
+        return False
+    return True

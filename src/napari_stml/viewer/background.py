@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
@@ -12,6 +12,7 @@ from napari_stml.core.errors import StmlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Background(QObject):
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="stml-view")
         self._latest: dict[str, int] = {}
         self._running = 0
+        self._jobs: set[Future[None]] = set()
         self._answered.connect(self._deliver)
 
     @property
@@ -61,17 +63,22 @@ class Background(QObject):
             except RuntimeError:
                 log.debug("an answer came after the window was closed")
 
-        self._threads.submit(work)
+        self._jobs = {job for job in self._jobs if not job.done()}
+        self._jobs.add(self._threads.submit(work))
 
     def forget(self, kind: str) -> None:
         """Drop the answer under way."""
         self._latest[kind] = self._latest.get(kind, 0) + 1
 
-    def close(self) -> None:
-        """Drop all answers; jobs that have not begun are not begun."""
+    def close(self, seconds: float = 0.0) -> bool:
+        """Drop all answers; jobs that have not begun are not begun.
+
+        Waits that long for the running ones; whether nothing reads any more.
+        """
         for kind in self._latest:
             self.forget(kind)
         self._threads.shutdown(wait=False, cancel_futures=True)
+        return not wait(self._jobs, timeout=seconds).not_done
 
     def _deliver(self, answer: Any) -> None:
         kind, number, value, error, done, failed = answer

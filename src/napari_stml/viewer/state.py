@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from psygnal import Signal
 from qtpy.QtCore import QEvent, QObject
 
-from napari_stml.viewer._compat import canvas_widget, unwrapped
+from napari_stml.viewer._compat import canvas_widget, end_slicing, unwrapped
 from napari_stml.viewer.background import Background
 from napari_stml.viewer.camera import canvas_x, centre_on, visible_box, world_x
 from napari_stml.viewer.keys import bind_keys
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from napari_stml.io.section import Section
     from napari_stml.viewer.regions.desk import RegionDesk
     from napari_stml.viewer.selection import Selection
+
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 5.0
+"""Seconds that closing waits for what is being read."""
 
 
 class _OnResize(QObject):
@@ -213,13 +220,19 @@ class ViewerState:
         self.section_changed.emit()
 
     def close(self) -> None:
-        """Close every section's files; the viewer itself is going away."""
+        """Close every section's files; the viewer itself is going away.
+
+        Not under the hands of a thread that still reads them: libraries crash over that. Files
+        that are read for longer stay open until the program ends.
+        """
         if self._recovery is not None:
             self._recovery.stop()
         for view in self.views:
             self.closing.emit(view)
-        self.background.close()
-        for view in self.views:
+        quiet = self.background.close(PATIENCE) and end_slicing(self.viewer, PATIENCE)
+        if not quiet:
+            log.warning("something is still being read; its files are left open")
+        for view in self.views if quiet else ():
             view.section.close()
         self.views.clear()
         self.current = None
