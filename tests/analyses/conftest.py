@@ -171,14 +171,14 @@ def check_chart(chart: Chart, result: Result) -> None:
         for key in {"values", "size"} & set(chart.data):
             assert np.array(chart.data[key], dtype=float).shape == shape, chart.name
         lengths = set(shape)
-    elif chart.chart == "scatter":
+    elif chart.chart == "scatter" and isinstance(chart.data.get("x"), dict):
         for axis in ("x", "y"):
             stored = result.part(chart.data[axis]["value"])
             columns = np.asarray(stored.values).reshape(len(stored.values), -1).shape[1]
             assert chart.data[axis].get("column", 0) < columns
         lengths = {0}
     elif chart.chart == "network":
-        nodes, edges = {"nodes", "size", "kind"}, {"from", "to", "weight"}
+        nodes, edges = {"nodes", "size", "kind", "colour"}, {"from", "to", "weight"}
         lengths = {len(chart.data[key]) for key in nodes & set(chart.data)}
         assert len(lengths) == 1 == len({len(chart.data[key]) for key in edges})
         assert {*chart.data["from"], *chart.data["to"]} <= set(chart.data["nodes"])
