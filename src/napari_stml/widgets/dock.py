@@ -13,6 +13,7 @@ from napari_stml.core.errors import StmlError
 from napari_stml.io.regions.exchange import is_geojson
 from napari_stml.runs.desk import analyses
 from napari_stml.runs.scopes import scope_again
+from napari_stml.runs.stale import stale
 from napari_stml.viewer.state import state_of
 from napari_stml.widgets.align_page import AlignPage
 from napari_stml.widgets.analysis_page import AnalysisPage
@@ -230,6 +231,13 @@ class StmlDock(QWidget):
     def _offer_scopes_soon(self) -> None:
         """A stroke should not wait for lists."""
         self._offer_scopes()
+        self._mark_stale()
+
+    def _mark_stale(self) -> None:
+        """Say of the shown Run whether the drawing has changed since."""
+        panel, drawing = self.runs.panel, self.regions.desk.drawing
+        if panel is not None and drawing is not None:
+            panel.mark_stale(stale(panel.record, drawing.regions))
 
     def _selection_changed(self) -> None:
         self._offer_scopes()
@@ -271,6 +279,7 @@ class StmlDock(QWidget):
     def _show_run(self, run_id: str) -> None:
         panel = self.wishes.panel(run_id)
         self.runs.show_panel(panel)
+        self._mark_stale()
 
     def _runs_changed(self) -> None:
         if self.state.current is not None:

@@ -60,6 +60,11 @@ class ResultPanel(QWidget):
         title.setStyleSheet("font-weight: 600;")
         title.setWordWrap(True)
         layout.addWidget(title)
+        self.stale = QLabel()
+        self.stale.setWordWrap(True)
+        self.stale.setStyleSheet("background: #7a4b00; color: white; padding: 3px;")
+        self.stale.hide()
+        layout.addWidget(self.stale)
         self.notes = QLabel("\n".join(record.notes))
         self.notes.setWordWrap(True)
         layout.addWidget(self.notes)
@@ -117,6 +122,11 @@ class ResultPanel(QWidget):
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(text)
+
+    def mark_stale(self, words: str) -> None:
+        """Say that what it was computed from has changed; "" when it has not."""
+        self.stale.setText(words)
+        self.stale.setVisible(bool(words))
 
     def add(self, widget: QWidget) -> None:
         """Put something below the values."""

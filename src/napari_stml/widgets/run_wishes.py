@@ -203,6 +203,10 @@ class RunWishes(QObject):
         view = self._state.current
         if view is None or view.section.observations is None:
             return
+        genes = [name for link, name in zip(links, ids, strict=True) if link.kind == "gene"]
+        if genes and len(genes) == len(ids):
+            self._state.wishes.colour_requested(genes[0])
+            return
         try:
             inside = meant_by(self._state, links, ids, run_id)
         except StmlError as error:
