@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 STF: dict[str, Any] = {"network": "stf"}
 NETWORKS = ("tile vit", "stf", "he2rna", "vit_st", "attention mil", "transmil")
 TILES = ("tile vit", "he2rna", "vit_st")
-FEATURES = ("stf", "attention mil", "transmil", "ridge", "pls", "mean")
+FEATURES = ("stf", "attention mil", "transmil", "ridge", "reduced rank", "pls", "mean")
 
 
 class TrainParams(FromTable):
     network: Literal[
-        "tile vit", "stf", "ridge", "pls", "mean", "he2rna", "vit_st", "attention mil", "transmil"
+        "tile vit", "stf", "ridge", "reduced rank", "pls", "mean", "he2rna", "vit_st", "attention mil", "transmil"
     ] = param(
         "tile vit", title="Model",
         help="tile vit learns from the pixels of each tile; stf (SpatialTranscriptFormer) from "
-        "features of all spots and gene sets; ridge and pls are linear; the others are baselines.",
+        "features of all spots and gene sets; ridge, reduced rank and pls are linear; the others are baselines.",
     )  # fmt: skip
     genes: Literal["markers", "most expressed", "variable", "file", "gene sets"] = param(
         "markers", title="Genes", help="Which genes are learned; 'markers' are those named below."
@@ -82,7 +82,14 @@ class TrainParams(FromTable):
         help="'all spots' also looks at held-out ones, as in a practical; its scores are not "
         "quite fair.",
     )  # fmt: skip
-    feature_scaling: Literal["training spots", "each section"] = param(
+    surroundings: Literal["spot", "spot and neighbours", "neighbourhood"] = param(
+        "spot", title="Features of", rare=True, when={"network": FEATURES},
+        help="Averages features over neighbouring spots; it helps across patients and with "
+        "smoothed expression.",
+    )  # fmt: skip
+    feature_scaling: Literal[
+        "training spots", "each section", "ranks in each section"
+    ] = param(
         "each section", title="Standardise features by", rare=True, when={"network": FEATURES},
         help="Within each section differences of stain cancel out.",
     )  # fmt: skip

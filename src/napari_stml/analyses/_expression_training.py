@@ -138,8 +138,9 @@ def baseline(
     if targets.counts:
         y = np.log1p(y)
     groups = _groups(slides, masks)
-    fits: dict[str, Callable[..., linear.Linear]] = {"ridge": linear.fit_ridge,
-                                                     "pls": linear.fit_pls}  # fmt: skip
+    fits: dict[str, Callable[..., linear.Linear]] = {
+        "ridge": linear.fit_ridge, "reduced rank": linear.fit_reduced, "pls": linear.fit_pls,
+    }  # fmt: skip
     model = fits[kind](x, y, groups) if kind in fits else linear.fit_mean(x, y)
     found = tuple(model(_looks(s)) for s in slides)
     scores = scored(found, targets.values, split.mask(HELD))

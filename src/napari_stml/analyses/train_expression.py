@@ -71,6 +71,7 @@ class TrainExpression:
     def run(self, inputs: Inputs, params: TrainParams) -> Steps:
         import torch
 
+        from napari_stml.methods.expression_models.samples import with_surroundings
         from napari_stml.methods.expression_models.scores import bootstrap, scored
         from napari_stml.methods.expression_models.splits import HELD, NAMES, STOP, TRAIN, split
         from napari_stml.methods.expression_models.standing import FeatureScale
@@ -103,7 +104,7 @@ class TrainExpression:
             um = params.tile_um / found.looks["tiles"]["pixels"]
             looked = training.quick_features(found.slides, um)
         else:
-            looked = found.slides
+            looked = tuple(with_surroundings(s, params.surroundings) for s in found.slides)
         scale = FeatureScale.of(looked, train, params.feature_scaling)
         ready = tuple(scale(s) for s in looked)
         only = network if network in LINEAR else "ridge"
@@ -114,7 +115,7 @@ class TrainExpression:
         card: dict[str, Any] = {
             "kind": KIND, "format": FORMAT, "genes": list(targets.genes), "unit": "counts"
             if targets.counts else UNIT, "smoothed": params.smooth, "looks": found.looks,
-            "feature scaling": params.feature_scaling, "split": parts.said, "seed": inputs.seed,
+            "feature scaling": params.feature_scaling, "surroundings": params.surroundings, "split": parts.said, "seed": inputs.seed,
             "sections": {s.name: len(s) for s in found.slides},
             "spots": {NAMES[k]: parts.count(k) for k in (TRAIN, STOP, HELD)},
             "neighbours": params.neighbours, "pitch um": found.pitch_um,

@@ -13,11 +13,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 NetworkName = Literal["tile vit", "stf", "he2rna", "vit_st", "attention mil", "transmil"]
-LinearName = Literal["ridge", "pls", "mean"]
 
 FROM_TILES: tuple[str, ...] = ("tile vit", "he2rna", "vit_st")
 FROM_BAGS: tuple[str, ...] = ("attention mil", "transmil")
-LINEAR: tuple[str, ...] = ("ridge", "pls", "mean")
+LINEAR: tuple[str, ...] = ("ridge", "reduced rank", "pls", "mean")
 
 
 def takes_tiles(name: str) -> bool:

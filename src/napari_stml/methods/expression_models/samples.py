@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 LEAST_SPOTS = 30
+
+Surroundings = Literal["spot", "spot and neighbours", "neighbourhood"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,18 @@ class Slide:
 
     def __len__(self) -> int:
         return len(self.xy)
+
+
+def with_surroundings(slide: Slide, kind: Surroundings) -> Slide:
+    """Features averaged over neighbours: once beside the spot's own, or twice in their place."""
+    from napari_stml.methods.expression_models.targets import smoothed
+
+    if kind == "spot" or slide.features is None:
+        return slide
+    near = smoothed(slide.features, slide.xy)
+    if kind == "spot and neighbours":
+        return replace(slide, features=np.concatenate([slide.features, near], axis=1))
+    return replace(slide, features=smoothed(near, slide.xy))
 
 
 def checked(slides: Sequence[Slide], genes: Sequence[str], *, least: int = LEAST_SPOTS) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from napari_stml.core.errors import StmlError
 from napari_stml.methods.expression_models.linear import Linear
 from napari_stml.methods.expression_models.networks import LINEAR, build, load_exactly, takes_tiles
-from napari_stml.methods.expression_models.samples import finite, same_length
+from napari_stml.methods.expression_models.samples import finite, same_length, with_surroundings
 from napari_stml.methods.expression_models.standing import FeatureScale
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Trained:
         """Check the slide's features and put them on the model's scale."""
         if self.scale is None or takes_tiles(self.name):
             return slide
+        slide = with_surroundings(slide, self.card.get("surroundings", "spot"))
         assert slide.features is not None
         same_length(slide.features.shape[1], len(self.scale.mean), self.name)
         finite(slide.features, slide.name)
@@ -134,9 +135,10 @@ def read(card: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], where: st
         )  # fmt: skip
     scale = None
     if "features.mean" in rest:
-        each = card.get("feature scaling") == "each section"
         scale = FeatureScale(
-            rest.pop("features.mean"), _taken(rest, "features.spread", where), each
+            rest.pop("features.mean"),
+            _taken(rest, "features.spread", where),
+            card.get("feature scaling", "training spots"),
         )
     config = card["config"]
     if config["network"] in LINEAR:
