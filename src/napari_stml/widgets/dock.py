@@ -167,6 +167,7 @@ class StmlDock(QWidget):
         self.state.section_changed.connect(self._offer_scopes)
         self.regions.desk.changed.connect(self._offer_scopes_soon)
         self.regions.desk.chosen_changed.connect(self._offer_scopes_soon)
+        self.regions.teach.run_requested.connect(self._run)
         self.runs.chosen.connect(self._show_run)
         self.foot.cancel_requested.connect(self.control.cancel)
         self.control.queued.connect(self.foot.add)
@@ -252,6 +253,7 @@ class StmlDock(QWidget):
         for page in self.pages.values():
             if isinstance(page, AnalysisPage):
                 page.offer(answers)
+        self.regions.teach.offer(answers("obsm"))
 
     def _run(self, analysis: str, params: Params) -> None:
         self.say("")

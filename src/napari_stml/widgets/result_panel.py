@@ -47,6 +47,7 @@ class ResultPanel(QWidget):
     show_requested = Signal(str)
     layer_requested = Signal(str, str)
     picked = Signal(object, object)
+    lassoed = Signal(object)
     undo_requested = Signal(str)
     repeat_requested = Signal(str)
 
@@ -172,6 +173,7 @@ class ResultPanel(QWidget):
         names = observed.names if observed is not None else np.array([], dtype=object)
         view = ChartView(chart, self._part, names)
         view.picked.connect(self.picked)
+        view.lassoed.connect(self.lassoed)
         self.charts.append(view)
         return view
 

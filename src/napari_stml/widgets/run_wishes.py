@@ -89,6 +89,7 @@ class RunWishes(QObject):
         panel.picked.connect(partial(self._picked, record.id))
         for each in extras(self, self._state, record):
             panel.add(each)
+        panel.lassoed.connect(self._lassoed)
         return panel
 
     def paint(self, name: str) -> None:
@@ -197,6 +198,11 @@ class RunWishes(QObject):
             record.analysis, params, scope, live=live, seed=record.seed, threads=record.threads,
             device=record.device, parents=(record.id,),
         )  # fmt: skip
+
+    def _lassoed(self, names: tuple[str, ...]) -> None:
+        """Select what was lassoed in a chart."""
+        title = f"{len(names):,} observations from a chart"
+        self._state.select(Selection(names, title) if names else None)
 
     def _picked(self, run_id: str, links: tuple[Link, ...], ids: tuple[str, ...]) -> None:
         """Select what a clicked mark of a chart stands for."""

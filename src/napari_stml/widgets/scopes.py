@@ -9,6 +9,7 @@ import shapely
 
 from napari_stml.runs.scopes import in_filter, in_polygons
 from napari_stml.viewer.camera import visible_box
+from napari_stml.viewer.regions.selections import kept_selections
 from napari_stml.widgets.scope_picker import WHOLE
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from napari_stml.core.scope import Scope
     from napari_stml.io.section import Section
     from napari_stml.regions.region import Drawn
+    from napari_stml.viewer.selection import Selection
     from napari_stml.viewer.state import ViewerState
 
     Offer = tuple[str, Callable[[], Scope]]
@@ -38,6 +40,8 @@ def offers(state: ViewerState) -> list[Offer]:
         found.append((selection.title, partial(_selected, state)))
     shelf = section.shelf
     found += _drawn(state, section)
+    for name, kept in kept_selections(section).items():
+        found.append((f"kept: {name[:40]} ({len(kept):,})", partial(_kept, kept)))
     for run, record in (shelf.records if shelf is not None else {}).items():
         for entry in record.parts:
             if entry.name in FILTERS and entry.kind == "Labels":
@@ -76,6 +80,10 @@ def _drawn(state: ViewerState, section: Section) -> list[Offer]:
     for kind in dict.fromkeys(r.kind for r in areas if r.kind):
         offer(f"regions: {kind}", [r for r in areas if r.kind == kind])
     return found
+
+
+def _kept(selection: Selection) -> Scope:
+    return selection.scope
 
 
 def _selected(state: ViewerState) -> Scope:

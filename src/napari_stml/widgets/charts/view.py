@@ -11,7 +11,9 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_stml.core.results import Labels, Matrix, Values
 from napari_stml.widgets.charts import marks
+from napari_stml.widgets.charts.lasso import Lasso
 from napari_stml.widgets.charts.small_maps import small_maps
+from napari_stml.widgets.charts.upright import UprightAxis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,20 +38,24 @@ class ChartView(QWidget):
     """
 
     picked = Signal(object, object)
+    lassoed = Signal(object)
 
     def __init__(self, chart: Chart, part_of: PartOf, names: NDArray[np.object_]) -> None:
         super().__init__()
         self.chart = chart
         self._part_of, self._names = part_of, names
-        self.plot = pg.PlotWidget(background=None)
+        self.plot = pg.PlotWidget(background=None, axisItems={"bottom": UprightAxis()})
         item = self.plot.getPlotItem()
         item.setTitle(chart.title, size="9pt")
         item.setLabel("bottom", _title(chart.x))
         item.setLabel("left", _title(chart.y))
         item.setLogMode(False, False)
+        for side in ("bottom", "left"):
+            item.getAxis(side).enableAutoSIPrefix(False)
         item.hideButtons()
         item.setMenuEnabled(False)
         self._marks = self._draw(item)
+        self.lasso = self._lasso()
         self.plot.scene().sigMouseClicked.connect(self._clicked)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -61,7 +67,10 @@ class ChartView(QWidget):
         rows = len(chart.data.get("rows", ())) if chart.chart == "matrix" else 0
         self.plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         panels = len(chart.data.get("panels", ()))
-        self.plot.setFixedHeight(max(190, min(520, 60 + 16 * rows), 50 + 95 * -(-panels // 4)))
+        upright = max(0, int(item.getAxis("bottom").fixedHeight or 0) - 40)
+        self.plot.setFixedHeight(
+            max(190, min(520, 60 + 16 * rows), 50 + 95 * -(-panels // 4)) + upright
+        )
 
     def _draw(self, item: Any) -> marks.Marks:
         chart = self.chart
@@ -72,6 +81,21 @@ class ChartView(QWidget):
         draw = {"line": marks.line, "bar": marks.bar, "matrix": marks.matrix,
                 "boxes": marks.boxes, "network": marks.network}  # fmt: skip
         return draw[chart.chart](item, chart)
+
+    def _lasso(self) -> Lasso | None:
+        """Where every mark is an observation, several can be taken at once."""
+        chart = self.chart
+        linked = [link for link in chart.links if link.kind == "observations"]
+        if chart.chart != "scatter" or not linked or "panels" in chart.data:
+            return None
+        if isinstance(chart.data.get("x"), dict):
+            x, y = (self._resolve(chart.data[k]) for k in ("x", "y"))
+        else:
+            x, y = (np.array(v, dtype=np.float64) for v in list(chart.data.values())[:2])
+        ids = self._ids(linked[0])
+        lasso = Lasso(self.plot, x, y)
+        lasso.closed.connect(lambda rows: self.lassoed.emit(tuple(ids[i] for i in rows)))
+        return lasso
 
     def _resolve(self, stored: dict[str, Any]) -> NDArray[Any]:
         """A stored value as an array: numbers, or codes of labels."""

@@ -24,12 +24,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_stml.core.errors import StmlError
 from napari_stml.viewer.regions.desk import RegionDesk
 from napari_stml.viewer.regions.hand import Hand
 from napari_stml.viewer.regions.operations import Operations
+from napari_stml.viewer.regions.selections import keep_selection, kept_selections
 from napari_stml.widgets.regions.class_table import ClassTable
 from napari_stml.widgets.regions.margins import Margins
 from napari_stml.widgets.regions.region_table import RegionTable, short
+from napari_stml.widgets.regions.teach_box import TeachBox
 from napari_stml.widgets.regions.tool_row import ToolRow
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ class RegionsPage(QScrollArea):
         self.measured.setWordWrap(True)
         self.notes = QLineEdit()
         self.notes.setPlaceholderText("Notes on the selected region")
+        self.teach = TeachBox(self.desk)
         self.author = QLineEdit()
         self.author.setPlaceholderText("Drawn by (your initials; empty for nobody)")
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
@@ -102,15 +106,21 @@ class RegionsPage(QScrollArea):
             "Write GeoJSON, counted from the slide's bounds ...": partial(self._write, True),
             "Read GeoJSON, counted from the slide's bounds ...": partial(self._read, True),
             "Write which spots lie inside (CSV) ...": self._write_members,
-            "Select the spots inside": self._select_inside,
             "Bring an earlier state back ...": self._earlier,
             "Save mine over another program's": self.desk.save_over,
         })  # fmt: skip
-        for i, button in enumerate((self.shape, self.results, self.copy, self.file)):
-            button.setMinimumWidth(58)
-            grid.addWidget(button, 0, i)
+        self.spots = QToolButton()
+        self.spots.setText("Spots")
+        self.spots.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._kept = QMenu(self.spots)
+        self._kept.aboutToShow.connect(self._list_kept)
+        self.spots.setMenu(self._kept)
+        buttons = (self.shape, self.results, self.copy, self.spots, self.file)
+        for i, button in enumerate(buttons):
+            grid.addWidget(button, i // 3, i % 3)
         layout.addLayout(grid)
         layout.addWidget(self.margins)
+        layout.addWidget(self.teach)
         layout.addWidget(self.author)
         self.setWidget(inside)
         self.setWidgetResizable(True)
@@ -263,8 +273,37 @@ class RegionsPage(QScrollArea):
         title = "hide" if hide else "show"
         self.desk.do(lambda d: d.change(self.desk.chosen, title, hidden=hide))
 
-    def _select_inside(self) -> None:
-        self.desk.select_inside()
+    def _list_kept(self) -> None:
+        """Spots inside regions, and selections that have a name."""
+        self._kept.clear()
+        self._kept.addAction("Select the spots inside", self.desk.select_inside)
+        self._kept.addAction("Keep the selected spots as ...", self._ask_selection)
+        view = self.desk.view
+        for name, kept in kept_selections(view.section).items() if view is not None else ():
+            self._kept.addAction(f"Select: {short(name)} ({len(kept):,})",
+                                 partial(self.desk.state.select, kept))  # fmt: skip
+
+    def _ask_selection(self) -> None:
+        if self.desk.state.selection is None:
+            return self.desk.state.said.emit("Select spots first: by a lasso, a rule or a region.")
+        name, good = QInputDialog.getText(self, "Keep the selected spots", "Name")
+        if good and name.strip():
+            self.keep_spots(name.strip())
+        return None
+
+    def keep_spots(self, name: str) -> None:
+        """Give the selected spots a name; they are kept in the store."""
+        view, selection = self.desk.view, self.desk.state.selection
+        if view is None or selection is None:
+            return
+        say = self.desk.state.said.emit
+        try:
+            keep_selection(view.section, name, selection, self.desk.author, say)
+        except StmlError as error:
+            say(str(error))
+            return
+        say(f"{len(selection):,} spots kept as {short(name)}")
+        self.desk.changed.emit()
 
     def _list_sections(self) -> None:
         self._sections.clear()
