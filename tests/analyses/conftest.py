@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,6 @@ from napari_stml.core.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 ROWS = COLUMNS = 16
 DOMAINS = ("tumour", "stroma", "immune")
@@ -89,7 +89,7 @@ class Toy:
             names = tuple(f"kind {i + 1}" for i in range(values.shape[1]))
             return Named2D(values, names) if need.named else values
         if isinstance(need, needs.File):
-            return need.path
+            return Path(need.path)
         raise TypeError(need)
 
 

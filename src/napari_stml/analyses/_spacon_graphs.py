@@ -24,10 +24,33 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from napari_stml.analyses._inside import Inside
+    from napari_stml.analyses._reduce import Reduced
     from napari_stml.analyses._spacon_params import SpaConParams
     from napari_stml.core.progress import Progress
 
 ACROSS = 1.4
+
+
+@dataclass(frozen=True)
+class Read:
+    """Expression of the spots that have any; components where something asks for them."""
+
+    log: csr_matrix
+    genes: tuple[str, ...]
+    reduced: Reduced | None
+
+
+def read(
+    spots: Inside, log: csr_matrix, genes: tuple[str, ...], params: SpaConParams
+) -> Generator[Progress, None, Read]:
+    """Compute components once, for the network and for the view of expression."""
+    found = None
+    if params.input == "components" or params.connections == "expression":
+        found = yield from reduced(
+            log, genes, spots.section.section, number=2000, flavour="seurat", least_spots=3,
+            scale=True, dimensions=params.components, percent=(2, 9),
+        )  # fmt: skip
+    return Read(log, genes, found)
 
 
 @dataclass(frozen=True)
@@ -72,12 +95,12 @@ def _sections(spots: Inside, params: SpaConParams) -> NDArray[np.object_] | None
 
 
 def graphs(
-    spots: Inside, log: csr_matrix, genes: tuple[str, ...], params: SpaConParams
+    spots: Inside, expressed: Read, params: SpaConParams
 ) -> Generator[Progress, None, Graphs]:
     """Both graphs of these spots; the expression has a row for each."""
     xy = places(spots, params)
     tissue, said = _tissue(spots, xy, params)
-    strengths, more = yield from _connections(spots, log, genes, xy, params)
+    strengths, more = yield from _connections(spots, expressed, xy, params)
     connections = with_loops(strengths)
     n = len(spots)
     notes = [*said, *more]
@@ -120,20 +143,18 @@ def _tissue(
 
 
 def _connections(
-    spots: Inside, log: csr_matrix, genes: tuple[str, ...], xy: NDArray[np.float64],
-    params: SpaConParams,
-) -> Generator[Progress, None, tuple[csr_matrix, tuple[str, ...]]]:  # fmt: skip
-    where = spots.section.section
+    spots: Inside, expressed: Read, xy: NDArray[np.float64], params: SpaConParams
+) -> Generator[Progress, None, tuple[csr_matrix, tuple[str, ...]]]:
     k = min(params.links, len(spots) - 1)
     match params.connections:
         case "expression":
-            found = yield from reduced(
-                log, genes, where, number=2000, flavour="seurat", least_spots=3, scale=True,
-                dimensions=20, percent=(4, 9),
-            )  # fmt: skip
-            alike = second_views.alike(found.pca.scores, k)
-            links = yield from span(alike, 9, 14, "spots that express alike")
-            return links, (f"connected: the {k} most similar in expression (20 components)",)
+            assert expressed.reduced is not None
+            scores = expressed.reduced.pca.scores
+            links = yield from span(
+                second_views.alike(scores, k), 9, 14, "spots that express alike"
+            )
+            said = f"connected: the {k} most similar in expression ({scores.shape[1]} components)"
+            return links, (said,)
         case "morphology":
             if not params.features:
                 raise StmlError(
@@ -144,10 +165,10 @@ def _connections(
             look = look.reshape(len(look), -1)[spots.rows]
             spread = look.std(axis=0)
             scaled = (look - look.mean(axis=0)) / np.where(spread > 0, spread, 1)
-            links = yield from span(second_views.alike(scaled, k), 4, 14, "spots that look alike")
+            links = yield from span(second_views.alike(scaled, k), 9, 14, "spots that look alike")
             return links, (f"connected: the {k} most similar in {params.features}",)
         case "signalling":
-            links, pairs = second_views.signalling(log, genes, k)
+            links, pairs = second_views.signalling(expressed.log, expressed.genes, k)
             return links, (f"connected: the {k} strongest receivers of each spot, "
                            f"{len(pairs)} ligand-receptor pairs",)  # fmt: skip
         case _:

@@ -90,6 +90,15 @@ class SpaConParams(FromTable):
         "Whole graph: every link in every step, another objective, for very large sections. "
         "None: the network as it is drawn, which often separates as well.",
     )  # fmt: skip
+    input: Literal["components", "genes"] = param(
+        "components", title="Input", rare=True,
+        help="Principal components of the variable genes: quick, and domains come out better. "
+        "Genes: all log-normalised values, as in the paper.",
+    )  # fmt: skip
+    components: int = param(
+        20, title="Components", ge=2, le=200, rare=True, when={"input": "components"},
+        help="How many are given to the network.",
+    )  # fmt: skip
     epochs: int = param(
         10, title="Epochs", ge=1, le=10_000, rare=True, when={"training": "sampled"},
         help="Passes over all spots.",
@@ -103,7 +112,7 @@ class SpaConParams(FromTable):
     )
     decay: float = param(1e-4, title="Weight decay", ge=0, le=1, rare=True, help="Of Adam.")
     hidden: tuple[int, ...] = param(
-        (256, 64, 16), title="Layers", min_length=3, max_length=3, rare=True,
+        (128, 64, 64), title="Layers", min_length=3, max_length=3, rare=True,
         help="Widths of the three layers; the last one is that of both views.",
     )  # fmt: skip
     fusion: Literal["concat", "add"] = param(
@@ -120,10 +129,11 @@ class SpaConParams(FromTable):
     variable_genes: int = param(
         3000, title="Variable genes", unit="genes", ge=0, le=50_000, rare=True,
         help="With more than 5,000 genes only these are used; 0 takes all.",
+        when={"input": "genes"},
     )  # fmt: skip
     tissue_neighbours: int = param(
-        15, title="Neighbours on the tissue", unit="spots", ge=1, le=500, rare=True,
-        help="Nearest spots each spot sends to.", when={"radius": False},
+        6, title="Neighbours on the tissue", unit="spots", ge=1, le=500, rare=True,
+        help="Nearest spots each spot sends to; the paper takes 15.", when={"radius": False},
     )  # fmt: skip
     radius: float = param(
         0.0, title="Neighbours within", ge=0, rare=True,
@@ -174,11 +184,11 @@ class SpaConParams(FromTable):
     def wanted(self) -> dict[str, Need]:
         table = self.table or None
         found: dict[str, Need] = {"expression": self.expression("log")}
-        if self.connections == "stored matrix":
+        if self.connections == "stored matrix" and self.matrix:
             found["matrix"] = Pairs(self.matrix, table)
-        if self.connections == "file":
+        if self.connections == "file" and self.file:
             found["matrix"] = File(self.file)
-        if self.connections == "morphology":
+        if self.connections == "morphology" and self.features:
             found["features"] = Embedding(self.features, table)
         if self.parcel and self.connections in MATRIX:
             found["parcel"] = Column(self.parcel, table)

@@ -22,7 +22,7 @@ from napari_stml.analyses._spacon_charts import (
     graph_table,
     loss_chart,
 )
-from napari_stml.analyses._spacon_graphs import graphs
+from napari_stml.analyses._spacon_graphs import Read, graphs, read
 from napari_stml.analyses._spacon_live import (
     CLUSTERS,
     CON,
@@ -87,9 +87,10 @@ class SpaCon:
         section = inputs.one
         yield at(0, "reading")
         spots, log, genes, notes = _expression(inputs, params)
-        both = yield from graphs(spots, log, genes, params)
-        x, said, used = _chosen(log, genes, params)
-        notes += (said, *both.notes)
+        expressed = yield from read(spots, log, genes, params)
+        both = yield from graphs(spots, expressed, params)
+        x, said, used = _seen(expressed, params)
+        notes += (*said, *both.notes)
         import torch
 
         torch.set_num_threads(inputs.threads)
@@ -112,8 +113,8 @@ class SpaCon:
         named = {"tissue": both.tissue, "connections": both.connections}
         kept, lost = fitting([*charts, *degree_charts(named)])
         card = {
-            "network": "spacon", "genes": list(used), "hidden": list(params.hidden),
-            "fusion": params.fusion, "training": params.training, "seed": inputs.seed,
+            "network": "spacon", "input": params.input, "columns": list(used),
+            "hidden": list(params.hidden), "fusion": params.fusion, "training": params.training, "seed": inputs.seed,
             "losses": list(trained.losses),
         }  # fmt: skip
         parts += [*kept, graph_table(named), Model("model", trained.tensors, card)]
@@ -140,15 +141,22 @@ def _expression(
     return spots.only(filled), log[filled], genes, notes
 
 
-def _chosen(
-    log: csr_matrix, genes: tuple[str, ...], params: SpaConParams
-) -> tuple[NDArray[np.float32], str, tuple[str, ...]]:
+def _seen(
+    expressed: Read, params: SpaConParams
+) -> tuple[NDArray[np.float32], tuple[str, ...], tuple[str, ...]]:
+    """What the network sees of every spot, words for it, and the names of its columns."""
+    log, genes = expressed.log, expressed.genes
+    if params.input == "components":
+        assert expressed.reduced is not None
+        scores = expressed.reduced.pca.scores
+        x = (scores / max(float(scores.std()), 1e-12)).astype(np.float32)
+        return x, expressed.reduced.notes, tuple(f"PC{i + 1}" for i in range(x.shape[1]))
     if len(genes) <= MANY_GENES or not params.variable_genes:
-        return log.toarray().astype(np.float32), f"all {len(genes)} genes", genes
+        return log.toarray().astype(np.float32), (f"all {len(genes)} genes",), genes
     found = variable_genes(log, genes, params.variable_genes, "seurat", 1)
     used = tuple(g for g, c in zip(genes, found.chosen, strict=True) if c)
     x = log[:, np.flatnonzero(found.chosen)].toarray().astype(np.float32)
-    return x, f"{len(used)} variable genes (seurat) of {len(genes)}", used
+    return x, (f"{len(used)} variable genes (seurat) of {len(genes)}",), used
 
 
 def _plan(params: SpaConParams, inputs: Inputs) -> Plan:
