@@ -12,6 +12,7 @@ import numpy as np
 import pyqtgraph as pg
 
 from napari_stml.viewer.colours import PALETTE, ColourScale, limits
+from napari_stml.widgets.charts.upright import UprightAxis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -176,9 +177,13 @@ def network(plot: pg.PlotItem, chart: Chart) -> Marks:
         plot.plot(at[[a, b], 0], at[[a, b], 1],
                   pen=pg.mkPen("#888888", width=0.5 + 5 * weight / (strongest or 1)))  # fmt: skip
     size = _numbers(chart.data.get("size", [1] * len(names)))
+    colours = chart.data.get("colour") or [PALETTE[i % len(PALETTE)] for i in range(len(names))]
+    kinds = list(chart.data.get("kind") or [""] * len(names))
+    shapes = dict(zip(dict.fromkeys(kinds), ("o", "s", "d", "t"), strict=False))
+    symbols = [shapes.get(k, "o") for k in kinds]
     plot.addItem(pg.ScatterPlotItem(
         x=at[:, 0], y=at[:, 1], size=12 + 18 * size / (size.max() or 1),
-        brush=[pg.mkBrush(PALETTE[i % len(PALETTE)]) for i in range(len(names))], pen=None,
+        brush=[pg.mkBrush(c) for c in colours], symbol=symbols, pen=None,
     ))  # fmt: skip
     for name, (x, y) in zip(names, at, strict=True):
         label = pg.TextItem(name, anchor=(0.5, 1.6 if y >= 0 else -0.6), color="#888888")
@@ -213,7 +218,11 @@ def _ticks(plot: pg.PlotItem, side: str, names: Sequence[Any], shift: float = 0.
     """Names as ticks; every n-th where there are too many to read."""
     every = max(1, len(names) // 25)
     axis = plot.getAxis(side)
-    axis.setTicks([[(i + shift, str(n)[:18]) for i, n in enumerate(names) if i % every == 0]])
+    ticks = [(i + shift, str(n)[:18]) for i, n in enumerate(names) if i % every == 0]
+    if isinstance(axis, UprightAxis):
+        axis.name(ticks)
+    else:
+        axis.setTicks([ticks])
     if side == "left":
         axis.setWidth(16 + 6 * max((min(len(str(n)), 18) for n in names), default=1))
 
