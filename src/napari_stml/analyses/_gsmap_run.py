@@ -80,10 +80,23 @@ def regressed(
     notes = [n for t in laid for n in t.notes]
     if params.adjust_for:
         notes.append(f"adjusted for {', '.join(params.adjust_for)}")
+    answered(found, [t.name for t in laid])
     without = int(np.isnan(found[0].beta).sum())
     if without:
         notes.append(f"{without} spots have no answer (no specific gene, or collinear columns)")
     return Regressed(tuple(found), tuple(notes))
+
+
+def answered(found: Sequence[Estimate], names: Sequence[str]) -> None:
+    """Raise where a trait has no answer at any spot."""
+    for estimate, name in zip(found, names, strict=True):
+        if np.isnan(estimate.beta).all():
+            raise StmlError(
+                "No spot has an answer: columns of the baseline say the same thing twice, or no "
+                "gene is specific anywhere", where=name,
+                do="check that some SNPs lie outside all genes, and that no annotation is given "
+                "twice",
+            )  # fmt: skip
 
 
 def matched(part: SnpPart, scored: Scores) -> tuple[NDArray[Any], list[int]]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_stml.analyses._gsmap_charts import neg_log10
 from napari_stml.analyses._gsmap_reference import reference_of
-from napari_stml.analyses._gsmap_run import matched
+from napari_stml.analyses._gsmap_run import answered, matched
 from napari_stml.analyses._gsmap_scores import Scores
 from napari_stml.analyses._gsmap_steps import labels_of, positions
 from napari_stml.analyses._progress import at, span
@@ -88,6 +88,7 @@ def spatial_ldsc(
         found_traits = laid(reference)
         designs = [Design(reference, t, blocks) for t in found_traits]
         found = yield from _of_stored(stored, designs, threads)
+    answered(found, [t.name for t in found_traits])
     for trait, estimate in zip(found_traits, found, strict=True):
         path = tree.spots(trait.name)
         write_spots(path, spots, estimate.beta, estimate.se, estimate.z, estimate.p)

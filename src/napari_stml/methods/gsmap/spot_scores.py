@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_stml.methods.gsmap.tile_kernel import sparse_times
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
@@ -14,67 +16,30 @@ if TYPE_CHECKING:
     F64 = NDArray[np.float64]
 
 ROWS = 1024
-PIECE = 128
-"""SNPs of a piece: neighbours share their genes, so few columns of the weights are not empty."""
-DENSE_UP_TO = 12.0
-"""A tile is multiplied as a dense block while it has at most so many zeros per entry."""
+"""SNPs of a tile."""
 
 
 class Weights:
-    """SNP-gene weights cut into tiles, shared by all spots and traits."""
+    """SNP-gene weights, shared by all spots and traits."""
 
     def __init__(self, matrix: csr_matrix) -> None:
         self.matrix = matrix.astype(np.float32)
         self.shape = self.matrix.shape
-        self._tiles: dict[int, tuple[NDArray[np.int32], NDArray[np.int32]] | None] = {}
+        self._times = sparse_times()
 
     def times(self, first: int, last: int, spots: F32) -> F32:
         """Rows ``first`` to before ``last`` times (genes, spots)."""
-        out = np.empty((last - first, spots.shape[1]), np.float32)
-        for start in range(first, last, PIECE):
-            stop = min(start + PIECE, last)
-            out[start - first : stop - first] = self._piece(start, stop, spots)
-        return out
-
-    def _piece(self, first: int, last: int, spots: F32) -> F32:
-        part = self._tile(first, last)
-        if part is None:
+        if self._times is None:
             return np.asarray(self.matrix[first:last] @ spots, dtype=np.float32)
-        genes, flat = part
-        start, end = self.matrix.indptr[first], self.matrix.indptr[last]
-        dense = np.zeros((last - first) * len(genes), np.float32)
-        dense[flat] = self.matrix.data[start:end]
-        return dense.reshape(last - first, -1) @ spots[genes]
+        out = np.zeros((last - first, spots.shape[1]), np.float32)
+        m = self.matrix
+        self._times(m.indptr[first : last + 1], m.indices, m.data, spots, out)
+        return out
 
     def summed(self, columns: F32) -> F64:
         """(k, genes): columns (SNPs, k) summed against the weights."""
         part = self.matrix[: len(columns)]
         return np.asarray((part.T @ columns.astype(np.float64)).T, dtype=np.float64)
-
-    def _tile(self, first: int, last: int) -> tuple[NDArray[np.int32], NDArray[np.int32]] | None:
-        if first not in self._tiles:
-            matrix = self.matrix
-            start, end = matrix.indptr[first], matrix.indptr[last]
-            genes, place = _distinct(matrix.indices[start:end])
-            cells = (last - first) * len(genes)
-            if cells == 0 or cells > DENSE_UP_TO * (end - start):
-                self._tiles[first] = None
-            else:
-                row = np.repeat(np.arange(last - first), np.diff(matrix.indptr[first : last + 1]))
-                flat = (row * len(genes) + place).astype(np.int32)
-                self._tiles[first] = genes.astype(np.int32), flat
-        return self._tiles[first]
-
-
-def _distinct(indices: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the sorted distinct values, and the place of each value among them."""
-    if not len(indices):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    low = int(indices.min())
-    used = np.zeros(int(indices.max()) - low + 1, dtype=bool)
-    used[indices - low] = True
-    place = np.cumsum(used) - 1
-    return np.flatnonzero(used) + low, place[indices - low]
 
 
 class Weighted:

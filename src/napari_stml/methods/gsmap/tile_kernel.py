@@ -1,4 +1,4 @@
-"""The weights of one tile (SNPs x spots): every number is touched once.
+"""The inner loops of the regression: every number of a tile (SNPs x spots) is touched once.
 
 Compiled where numba is installed (scanpy brings it), else in numpy, three times slower.
 """
@@ -34,6 +34,38 @@ def kernel() -> Weigh:
     compiled: Any = numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
     weigh: Weigh = compiled(_by_element)
     return weigh
+
+
+@functools.cache
+def sparse_times() -> Callable[..., None] | None:
+    """Give the function that multiplies rows of a sparse matrix with a dense one, or None.
+
+    Neighbouring SNPs share their genes, so the rows of the dense matrix stay in the cache.
+    """
+    try:
+        import numba
+    except ImportError:
+        return None
+    compiled: Any = numba.njit(cache=True, nogil=True, fastmath=True, boundscheck=False)
+    times: Callable[..., None] = compiled(_sparse_rows)
+    return times
+
+
+def _sparse_rows(indptr: Any, indices: Any, data: F32, dense: F32, out: F32) -> None:
+    width = dense.shape[1]
+    for i in range(len(indptr) - 1):
+        k, end = indptr[i], indptr[i + 1]
+        while k + 4 <= end:  # four at a time: the sum is loaded and stored once for all
+            a, b, c, d = data[k], data[k + 1], data[k + 2], data[k + 3]
+            e, f, g, h = indices[k], indices[k + 1], indices[k + 2], indices[k + 3]
+            for s in range(width):
+                out[i, s] += a * dense[e, s] + b * dense[f, s] + c * dense[g, s] + d * dense[h, s]
+            k += 4
+        while k < end:
+            a, e = data[k], indices[k]
+            for s in range(width):
+                out[i, s] += a * dense[e, s]
+            k += 1
 
 
 def _by_element(

@@ -44,8 +44,8 @@ def trait_maps(
     of_genes = weights.summed(people)
 
     def scores(first: int, last: int) -> tuple[SpotScores, F64]:
-        part = np.asarray(specificity[first:last], dtype=np.float32)
-        own = np.nan_to_num(np.ascontiguousarray(part.T), posinf=LARGEST)
+        own = np.ascontiguousarray(specificity[first:last].T, dtype=np.float32)
+        np.minimum(own, np.float32(LARGEST), out=own)
         found = Weighted(weights, own)
         return found, found.sums(of_genes)
 
