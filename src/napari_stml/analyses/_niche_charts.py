@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_stml.analyses._charts import boxes, five_numbers, numbers, table_of
 from napari_stml.core.charts import Axis, Chart, Link
+from napari_stml.core.colours import palette
 from napari_stml.methods.niches import together
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.core.results import Part
     from napari_stml.methods.niches.contacts import Contacts
 
 NICHES, MAIN = "niches", "main type"
@@ -32,7 +32,7 @@ def composition(
     log2 = np.clip(together.log2_enrichment(means, frequency), -MOST_LOG2, MOST_LOG2)
     links = (Link("category", tuple(niches), value=NICHES),
              Link("category", tuple(types), value=value))  # fmt: skip
-    notes = ("log2 of the mean share in the niche over the overall share: 1 is twice as much",)
+    notes = ("log2 of the share in the niche over the overall share",)
     return table_of("niche components", "What the niches are made of", ("niche", niches),
                     ("cell type", types), log2, links, notes=notes)  # fmt: skip
 
@@ -54,7 +54,13 @@ def shares_by_niche(
 
 
 def colocalisation(
-    values: NDArray[Any], types: Sequence[str], value: str, *, name: str, title: str, note: str
+    values: NDArray[Any],
+    types: Sequence[str],
+    value: str,
+    *,
+    name: str,
+    title: str,
+    notes: tuple[str, ...],
 ) -> Chart:
     """A matrix of types against types, empty on the diagonal."""
     shown = np.array(values, dtype=np.float64)
@@ -63,7 +69,7 @@ def colocalisation(
     names = tuple(types[i] for i in order)
     link = Link("category", names, value=value)
     return table_of(name, title, ("cell type", names), ("cell type", names),
-                    shown[np.ix_(order, order)], (link, link), notes=(note,))  # fmt: skip
+                    shown[np.ix_(order, order)], (link, link), notes=notes)  # fmt: skip
 
 
 def alike(values: NDArray[Any]) -> list[int]:
@@ -82,7 +88,8 @@ def perplexity_boxes(groups: Sequence[tuple[str, NDArray[Any]]], value: str = ""
     """Perplexity of several groups of cells."""
     known = [{"label": name, **five_numbers(v[np.isfinite(v)])} for name, v in groups]
     links = (Link("category", tuple(name for name, _ in groups), value=value),) if value else ()
-    return boxes("perplexity", "Mixing of the neighbourhoods", Axis(""), Axis("perplexity"),
+    name = "perplexity by niche" if value else "selection perplexity"
+    return boxes(name, "Mixing of the neighbourhoods", Axis(""), Axis("perplexity"),
                  known, links)  # fmt: skip
 
 
@@ -101,12 +108,12 @@ def contact_matrix(
     types: Sequence[str],
     value: str,
     title: str = "Contacts",
-    name: str = "contacts",
+    name: str = "contact enrichment",
 ) -> Chart:
     link = Link("category", tuple(types), value=value)
     notes = (
-        f"z of {found.edges:,} contacts against shuffled labels (exact): above 2 more often "
-        "side by side than by chance, below -2 less often",
+        f"z of {found.edges:,} contacts against shuffled labels, exact:",
+        "above 2 more often side by side than by chance, below -2 less",
     )
     return table_of(name, title, ("cell type", types), ("cell type", types), found.z,
                     (link, link), notes=notes)  # fmt: skip
@@ -117,7 +124,11 @@ def network(
     value: str, niche_value: str, share: float = 0.25,
 ) -> Chart:  # fmt: skip
     """Types and niches; the strongest quarter of the edges, and each node's strongest one."""
-    names = [*types, *(f"niche {n}" for n in niches)]
+    order = alike(weights)
+    weights, sizes = weights[np.ix_(order, order)], np.asarray(sizes)[order]
+    every = [(t, "cell type") for t in types] + [(n, "niche") for n in niches]
+    placed = [every[i] for i in order]
+    names = [name if kind == "cell type" else f"niche {name}" for name, kind in placed]
     upper = np.triu(weights, 1)
     ends = np.argwhere(upper > 0)
     strength = upper[upper > 0]
@@ -128,23 +139,26 @@ def network(
         ends, strength = ends[kept], strength[kept]
     data = {
         "nodes": names, "size": numbers(sizes),
-        "kind": ["cell type"] * len(types) + ["niche"] * len(niches),
+        "kind": [kind for _, kind in placed],
+        "colour": [_colour(name, types if kind == "cell type" else niches)
+                   for name, kind in placed],
         "from": [names[i] for i, _ in ends], "to": [names[j] for _, j in ends],
         "weight": numbers(strength),
     }  # fmt: skip
-    blank = ("",)
-    links = (
-        Link("category", (*types, *blank * len(niches)), value=value),
-        Link("category", (*blank * len(types), *niches), value=niche_value),
+    links = tuple(
+        Link("category", tuple(name if k == kind else "" for name, k in placed), value=which)
+        for kind, which in (("cell type", value), ("niche", niche_value))
     )
     notes = (
-        "edges: one over the mean number of steps from cell to cell (at most 3); the strongest "
-        "quarter, and the strongest of every node",
-        "frequent groups are near everything: compare with the distances that chance gives",
+        "edge: one over the mean steps from cell to cell, at most 3;",
+        "the strongest quarter of them and the strongest of every node.",
+        "Frequent groups are near everything: see the table of steps by chance.",
     )
     return Chart("network", "network", "Cell types and niches", Axis(""), Axis(""), data,
                  links if niches else links[:1], notes)  # fmt: skip
 
 
-def kept(charts: Sequence[Chart | None]) -> list[Part]:
-    return [c for c in charts if c is not None]
+def _colour(name: str, names: Sequence[str]) -> str:
+    """The colour that the category has on the tissue."""
+    rgb = palette(names)[list(names).index(name)][:3]
+    return "#" + "".join(f"{round(255 * float(c)):02x}" for c in rgb)

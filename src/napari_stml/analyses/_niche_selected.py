@@ -97,7 +97,7 @@ class Selected:
         found.append(draw.colocalisation(
             together.correlation(shares[here]), t.types, self.value,
             name="selection co-localisation", title="Found together within the selection",
-            note="correlation of the shares over the selected neighbourhoods",
+            notes=("correlation of the shares over the selected neighbourhoods",),
         ))  # fmt: skip
         return found
 

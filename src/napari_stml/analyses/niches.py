@@ -215,13 +215,13 @@ def _charts(
         draw.colocalisation(
             together.correlation(shares), types, value, name="co-localisation",
             title="Types found in the same neighbourhoods",
-            note="correlation of the shares over all neighbourhoods; shares sum to 1, so that "
-            "unrelated frequent types look opposed: see the log-ratios",
+            notes=("correlation of the shares over all neighbourhoods; they sum to 1,",
+                   "so unrelated frequent types look opposed: see the log-ratios"),
         ),
         draw.colocalisation(
             together.log_ratio(shares), types, value, name="co-localisation, log-ratios",
             title="Types found together (log-ratios)",
-            note="proportionality of log-ratios, free of the sum to 1: 1 together, 0 unrelated",
+            notes=("proportionality of log-ratios: 1 together, 0 unrelated",),
         ),
         draw.shares_by_niche(shares, codes, names, types),
         draw.perplexity_boxes(
@@ -257,8 +257,8 @@ def _guides(
     data = {key: numbers(np.array([r[key] for r in rows])) for key in rows[0]}
     charts = [Chart(
         "number of niches", "line", "How many niches?", Axis("niches"), Axis("0 to 1"), data,
-        notes=("agreement: adjusted Rand index between k-means from different starts; a number "
-               "before it falls, with a high silhouette, is a good choice",),
+        notes=("agreement: adjusted Rand index of k-means from different starts;",
+               "choose a number before it falls, with a high silhouette"),
     )]  # fmt: skip
     narrower = _other_widths(found, codes, params, seed)
     return [*charts, *narrower]

@@ -186,7 +186,12 @@ def network(figure: Figure, chart: Chart, part_of: PartOf) -> None:
                       alpha=0.75, solid_capstyle="round")  # fmt: skip
     size = np.nan_to_num(numbers(chart.data.get("size", [1] * len(names))))
     area = 30 + 130 * size / (size.max() if len(size) and size.max() > 0 else 1)
-    axes.scatter(at[:, 0], at[:, 1], s=area, c=palette(names)[:-1], zorder=2, edgecolors="white")
+    colours = list(chart.data.get("colour") or palette(names)[:-1])
+    kinds = list(chart.data.get("kind") or [""] * len(names))
+    for shape, kind in zip("osD^", dict.fromkeys(kinds), strict=False):
+        some = [i for i, k in enumerate(kinds) if k == kind]
+        axes.scatter(at[some, 0], at[some, 1], s=area[some], c=[colours[i] for i in some],
+                     marker=shape, zorder=2, edgecolors="white")  # fmt: skip
     for name, (x, y) in zip(names, at, strict=True):
         side = "center" if abs(x) < 0.3 else "left" if x > 0 else "right"
         level = "center" if abs(y) < 0.9 else "bottom" if y > 0 else "top"
@@ -195,8 +200,8 @@ def network(figure: Figure, chart: Chart, part_of: PartOf) -> None:
     axes.set_ylim(-1.4, 1.4)
     axes.set_aspect("equal")
     axes.set_axis_off()
-    figure.text(0.98, 0.02, f"widest edge: {number(strongest)}", ha="right", color=FAINT,
-                fontsize=SIZE_PT - 1)  # fmt: skip
+    axes.text(0.99, 0.01, f"widest edge: {number(strongest)}", ha="right", color=FAINT,
+              fontsize=SIZE_PT - 1, transform=axes.transAxes)  # fmt: skip
 
 
 def _boxes(axes: Axes, five: dict[str, list[Any]]) -> None:

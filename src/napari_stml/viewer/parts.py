@@ -28,14 +28,16 @@ def meant_by(
     """The observations that a clicked mark stands for, where it stands for several things.
 
     Two categories of one value mean the observations of either; categories of two values (a type
-    and a niche) those of both.
+    and a niche) those of both, or of either where nothing is both.
     """
     by_value: dict[tuple[str, str], frozenset[str]] = {}
     for link, name in zip(links, ids, strict=True):
         key = (link.kind, link.value)
         found = named_by(state, link, (name,), run)
         by_value[key] = by_value.get(key, frozenset()) | found
-    return frozenset.intersection(*by_value.values()) if by_value else frozenset()
+    if not by_value:
+        return frozenset()
+    return frozenset.intersection(*by_value.values()) or frozenset.union(*by_value.values())
 
 
 def named_by(state: ViewerState, link: Link, ids: tuple[str, ...], run: str = "") -> frozenset[str]:

@@ -154,13 +154,20 @@ def boxes(plot: pg.PlotItem, chart: Chart) -> Marks:
     low, q1, median, q3, high = (_numbers(data[k]) for k in ("low", "q1", "median", "q3", "high"))
     whisker = np.column_stack([low, high]).ravel()
     plot.plot(np.repeat(position, 2), whisker, connect="pairs", pen=pg.mkPen("#888888", width=1.5))
-    plot.addItem(pg.BarGraphItem(x=position, y0=q1, height=q3 - q1, width=0.6, brush=PALETTE[0],
+    panels = list(data.get("panel") or ())
+    kinds = list(dict.fromkeys(data["label"])) if panels else [None]
+    brushes = [PALETTE[kinds.index(k) % len(PALETTE)] if panels else PALETTE[0]
+               for k in data["label"]]  # fmt: skip
+    plot.addItem(pg.BarGraphItem(x=position, y0=q1, height=q3 - q1, width=0.6, brushes=brushes,
                                  pen=None))  # fmt: skip
     sides = np.column_stack([position - 0.3, position + 0.3]).ravel()
     plot.plot(sides, np.repeat(median, 2), connect="pairs", pen=pg.mkPen("#ffffff", width=2))
-    panels = data.get("panel")
-    names = [f"{p} {n}" for p, n in zip(panels, data["label"], strict=True)] if panels else None
-    _ticks(plot, "bottom", names or list(data["label"]))
+    if panels:  # one name in the middle of each group; colours tell the boxes apart
+        groups = list(dict.fromkeys(panels))
+        middle = [position[[p == g for p in panels]].mean() for g in groups]
+        _ticks(plot, "bottom", groups, at=middle)
+    else:
+        _ticks(plot, "bottom", list(data["label"]))
     return Marks(lambda px, py: _nearest(position, px, 0.5))
 
 
@@ -186,12 +193,14 @@ def network(plot: pg.PlotItem, chart: Chart) -> Marks:
         brush=[pg.mkBrush(c) for c in colours], symbol=symbols, pen=None,
     ))  # fmt: skip
     for name, (x, y) in zip(names, at, strict=True):
-        label = pg.TextItem(name, anchor=(0.5, 1.6 if y >= 0 else -0.6), color="#888888")
-        label.setPos(x, y)
+        across = 0.5 if abs(x) < 0.35 else 0.0 if x > 0 else 1.0
+        along = 0.5 if abs(y) < 0.8 else 1.0 if y > 0 else 0.0
+        label = pg.TextItem(name, anchor=(across, along), color="#888888")
+        label.setPos(1.2 * x, 1.2 * y)
         plot.addItem(label)
     plot.hideAxis("left")
     plot.hideAxis("bottom")
-    plot.setRange(xRange=(-1.5, 1.5), yRange=(-1.4, 1.4))
+    plot.setRange(xRange=(-2.1, 2.1), yRange=(-1.5, 1.5))
     middles = np.array([at[list(e)].mean(axis=0) for e in ends]).reshape(-1, 2)
     every = np.vstack([at, middles])
 
@@ -214,11 +223,15 @@ def _nearest(position: NDArray[np.float64], x: float, inside: float = np.inf) ->
     return best if abs(position[best] - x) <= inside else None
 
 
-def _ticks(plot: pg.PlotItem, side: str, names: Sequence[Any], shift: float = 0.0) -> None:
+def _ticks(
+    plot: pg.PlotItem, side: str, names: Sequence[Any], shift: float = 0.0,
+    at: Sequence[float] | None = None,
+) -> None:  # fmt: skip
     """Names as ticks; every n-th where there are too many to read."""
+    places = list(at) if at is not None else [i + shift for i in range(len(names))]
     every = max(1, len(names) // 25)
     axis = plot.getAxis(side)
-    ticks = [(i + shift, str(n)[:18]) for i, n in enumerate(names) if i % every == 0]
+    ticks = [(places[i], str(n)[:18]) for i, n in enumerate(names) if i % every == 0]
     if isinstance(axis, UprightAxis):
         axis.name(ticks)
     else:

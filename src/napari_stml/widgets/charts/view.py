@@ -69,7 +69,12 @@ class ChartView(QWidget):
         panels = len(chart.data.get("panels", ()))
         upright = max(0, int(item.getAxis("bottom").fixedHeight or 0) - 40)
         self.plot.setFixedHeight(
-            max(190, min(520, 60 + 16 * rows), 50 + 95 * -(-panels // 4)) + upright
+            max(
+                280 if chart.chart == "network" else 190,
+                min(520, 60 + 16 * rows),
+                50 + 95 * -(-panels // 4),
+            )
+            + upright
         )
 
     def _draw(self, item: Any) -> marks.Marks:
