@@ -100,15 +100,20 @@ class SpaConParams(FromTable):
         help="How many are given to the network.",
     )  # fmt: skip
     epochs: int = param(
-        10, title="Epochs", ge=1, le=10_000, rare=True, when={"training": "sampled"},
-        help="Passes over all spots.",
+        3, title="Epochs", ge=1, le=10_000, rare=True, when={"training": "sampled"},
+        help="Passes over all spots; the paper takes 4 to 20.",
     )  # fmt: skip
     steps: int = param(
         200, title="Steps", ge=1, le=100_000, rare=True, when={"training": "whole graph"},
         help="Each takes all links once.",
     )  # fmt: skip
     rate: float = param(
-        1e-4, title="Learning rate", gt=0, le=1, rare=True, help="Adam, gradients cut at norm 5."
+        1e-3,
+        title="Learning rate",
+        gt=0,
+        le=1,
+        rare=True,
+        help="Adam, gradients cut at norm 5; the paper takes 0.0001 (on genes).",
     )
     decay: float = param(1e-4, title="Weight decay", ge=0, le=1, rare=True, help="Of Adam.")
     hidden: tuple[int, ...] = param(
