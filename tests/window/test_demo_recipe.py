@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from cohort import assert_equal_bits
 from hands import choose, click, write
+from qtpy.QtCore import QPoint
 
 from napari_stml import Section
 from napari_stml.cli import main
@@ -137,7 +138,8 @@ def fill(native: Any, value: Any) -> None:
 
     if isinstance(native, QCheckBox):
         if native.isChecked() is not value:
-            click(native)
+            click(native, QPoint(10, native.height() // 2))  # its box is at the left
+        assert native.isChecked() is value
     elif isinstance(native, QComboBox):
         choose(native, str(value))
     else:
