@@ -151,8 +151,16 @@ class LivePanel(QWidget):
         if not answer.exact:
             words.append("nearest known position, computing ...")
         self.readout.setText("\n".join(words))
-        high = self.readout.heightForWidth(max(self.readout.width(), 100))
-        self.readout.setMinimumHeight(max(high, 0))  # the form does not ask again by itself
+        wide = max(self.readout.width(), 100)
+        lines = self.readout.fontMetrics().lineSpacing() * len(words)
+        self.readout.setMinimumHeight(max(self.readout.heightForWidth(wide), lines))
+        form = self.layout()
+        if form is not None:  # a form of wrapped rows does not ask for more room by itself
+            form.invalidate()
+            self.setMinimumHeight(form.totalHeightForWidth(max(self.width(), 100)))
+            above = self.parentWidget()
+            if above is not None:
+                above.adjustSize()
         self.moved.emit(result)
         self.charts.show_result(result)
 
