@@ -8,6 +8,7 @@ import pytest
 from napari_stml.core.params import LiveParams, param
 from napari_stml.core.results import Result
 from napari_stml.runs.answers import LiveAnswer
+from napari_stml.widgets.live_fields import Slider
 from napari_stml.widgets.live_panel import LivePanel
 
 if TYPE_CHECKING:
@@ -125,3 +126,16 @@ def test_fields_that_say_nothing_about_this_run_are_not_shown(qtbot: QtBot) -> N
     panel.move(soft=True, by="column", k=4)
     assert panel.params() == Depending(k=4, soft=True, by="column")
     qtbot.waitUntil(lambda: not panel._sliders["by"].isHidden())
+
+
+def test_a_number_can_be_typed(panel: tuple[LivePanel, Session]) -> None:
+    made, session = panel
+    slider = made._sliders["alpha"]
+    assert isinstance(slider, Slider)
+    for typed, meant in (("0.25", 0.25), ("0,3", 0.3), ("7", 1.0), ("much", 1.0)):
+        slider._text.setText(typed)
+        slider._text.editingFinished.emit()
+        assert slider.value == pytest.approx(meant, abs=0.005)
+        assert slider._text.text() != "much"
+    assert made.params().alpha == 1.0
+    assert session.asked

@@ -6,7 +6,15 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QWidget,
+)
 
 from napari_stml.widgets.form_rows import Field, bounds, row
 
@@ -108,8 +116,10 @@ class Slider(QWidget):
         self._line.setRange(0, int(span) if self._whole else self._steps)
         self._line.setMinimumWidth(110)
         self._line.setToolTip(str(field.look["tooltip"]))
-        self._text = QLabel()
-        self._text.setFixedWidth(40)
+        self._text = QLineEdit()
+        self._text.setFixedWidth(46)
+        self._text.setToolTip("Type a value")
+        self._text.editingFinished.connect(self._typed)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._line, 1)
@@ -142,6 +152,16 @@ class Slider(QWidget):
     def _changed(self) -> None:
         self._say()
         self.moved.emit()
+
+    def _typed(self) -> None:
+        """Go to the typed number, or the nearest the slider has; what is no number is undone."""
+        try:
+            wanted = float(self._text.text().replace(",", "."))
+        except ValueError:
+            self._say()
+            return
+        top = self._low + self._line.maximum() if self._whole else self._high
+        self.value = min(max(wanted, self._low), top)
 
     def _say(self) -> None:
         value = self.value
