@@ -67,11 +67,12 @@ def spatial_ldsc(
 
     if folder is not None:
         genes, spots, values = read_scores(need(tree.scores, "run-latent-to-gene"))
-        part = resource.open_quick(folder)
+        part = resource.open_quick(folder, places=False)
         scored = Scores(values, genes, np.arange(len(genes)), ())
         specificity, columns = matched(part, scored)
-        found_traits = laid(reference_of(part))
-        designs = [Design(reference_of(part), t, blocks) for t in found_traits]
+        reference = reference_of(part)
+        found_traits = laid(reference)
+        designs = [Design(reference, t, blocks) for t in found_traits]
         found = yield from span(
             trait_maps(Weights(part.matrix[:, columns]), specificity, designs, threads=threads),
             5, 95, "spatial LDSC",

@@ -65,8 +65,13 @@ class Finding:
     do: str = ""
 
 
-def open_quick(folder: str | Path) -> SnpPart:
-    """Read what quick mode needs; SNPs of the matrix are found by name, whatever their order."""
+def open_quick(folder: str | Path, *, places: bool = True) -> SnpPart:
+    """Read what quick mode needs; SNPs of the matrix are found by name, whatever their order.
+
+    ``places`` also reads where SNPs lie and to which gene they belong.
+    """
+    import pandas as pd
+
     folder = Path(folder)
     lacking = [f for f in check(folder) if f.state == "missing"]
     if lacking:
@@ -75,13 +80,14 @@ def open_quick(folder: str | Path) -> SnpPart:
             do=f"{lacking[0].do}; napari-stml gsmap check-resource says more",
         )  # fmt: skip
     names, chromosome, baseline, columns = read_baseline(folder / BASELINE)
-    weight, said = read_weights(folder / WEIGHTS, names)
-    matrix, genes, also = _read_matrix(folder / MATRIX, names)
+    index = pd.Index(names, dtype=object)
+    weight, said = read_weights(folder / WEIGHTS, index)
+    matrix, genes, also = _read_matrix(folder / MATRIX, index)
     absent = missing_chromosomes(by_chromosome(folder / BASELINE))
     notes = [*said, *also]
     if absent:
         notes.append(f"without chromosome {', '.join(map(str, absent))}")
-    bp, gene = read_pairs(folder / PAIRS, names)
+    bp, gene = read_pairs(folder / PAIRS if places else folder / "no", index)
     return SnpPart(
         names, chromosome, baseline, columns, weight, matrix, genes, bp, gene, tuple(notes)
     )
@@ -106,20 +112,21 @@ def read_baseline(
         tables.append(table.assign(_chromosome=number))
     whole = pd.concat(tables, ignore_index=True)
     columns = [c for c in whole.columns if c not in ("SNP", "_chromosome")]
-    twice = int(whole["SNP"].duplicated().sum())
+    names = whole["SNP"].to_numpy(dtype=object)
+    twice = len(names) - len(set(names.tolist()))
     if twice:
         raise CannotOpenError(
             f"{twice} SNPs stand twice in the baseline", where=prefix,
             do="remove the second copy of the chromosome's file",
         )  # fmt: skip
     return (
-        whole["SNP"].to_numpy(dtype=object), whole["_chromosome"].to_numpy(dtype=np.int64),
+        names, whole["_chromosome"].to_numpy(dtype=np.int64),
         np.ascontiguousarray(whole[columns].to_numpy()), tuple(columns),
     )  # fmt: skip
 
 
 def read_pairs(
-    prefix: str | Path, names: NDArray[np.object_]
+    prefix: str | Path, names: pd.Index
 ) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
     """Positions and genes of SNPs, for the Manhattan plot; nothing where they are not there."""
     import pandas as pd
@@ -128,17 +135,15 @@ def read_pairs(
     bp, gene = np.zeros(len(names), np.int64), np.full(len(names), "", dtype=object)
     if not files:
         return bp, gene
-    whole = pd.concat([read_table(p) for p in files.values()]).drop_duplicates("SNP")
-    place = pd.Index(whole["SNP"], dtype=object).get_indexer(pd.Index(names, dtype=object))
+    whole = pd.concat([read_table(p) for p in files.values()])
+    place = names.get_indexer(pd.Index(whole["SNP"], dtype=object))
     known = place >= 0
-    bp[known] = whole["BP"].to_numpy(dtype=np.int64)[place[known]]
-    gene[known] = whole["gene_name"].fillna("").to_numpy(dtype=object)[place[known]]
+    bp[place[known]] = whole["BP"].to_numpy(dtype=np.int64)[known]
+    gene[place[known]] = whole["gene_name"].fillna("").to_numpy(dtype=object)[known]
     return bp, gene
 
 
-def read_weights(
-    prefix: str | Path, names: NDArray[np.object_]
-) -> tuple[NDArray[np.float32], list[str]]:
+def read_weights(prefix: str | Path, names: pd.Index) -> tuple[NDArray[np.float32], list[str]]:
     """Regression weights of the SNPs, by name; NaN where there is none."""
     import pandas as pd
 
@@ -147,15 +152,17 @@ def read_weights(
         raise CannotOpenError("There are no regression weights", where=f"{prefix}1.l2.ldscore.gz",
                               do="give the prefix of the files (--w_file)")  # fmt: skip
     tables = [_weight_columns(read_table(path), path) for path in files.values()]
-    whole = pd.concat(tables).drop_duplicates("SNP").set_index("SNP")["L2"]
-    place = whole.index.get_indexer(pd.Index(names, dtype=object))
-    found = np.where(place >= 0, whole.to_numpy(dtype=np.float32)[place], np.nan)
+    whole = pd.concat(tables)
+    place = names.get_indexer(pd.Index(whole["SNP"], dtype=object))
+    used = np.flatnonzero(place >= 0)[::-1]
+    found = np.full(len(names), np.nan, np.float32)
+    found[place[used]] = whole["L2"].to_numpy(dtype=np.float32)[used]
     known = np.isfinite(found)
     if not known.any():
         raise StmlError("No SNP of the LD scores is in the regression weights", where=prefix,
                         do="both must come from the same panel")  # fmt: skip
     lost = int((~known).sum())
-    return found.astype(np.float32), [f"{lost} SNPs have no regression weight"] if lost else []
+    return found, [f"{lost} SNPs have no regression weight"] if lost else []
 
 
 def _weight_columns(table: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -165,9 +172,7 @@ def _weight_columns(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     return table.rename(columns={c: "L2" for c in table.columns if c != "SNP"})
 
 
-def _read_matrix(
-    path: Path, names: NDArray[np.object_]
-) -> tuple[csr_matrix, tuple[str, ...], list[str]]:
+def _read_matrix(path: Path, wanted: pd.Index) -> tuple[csr_matrix, tuple[str, ...], list[str]]:
     import anndata as ad
     import pandas as pd
     from scipy.sparse import csr_matrix as csr
@@ -176,7 +181,6 @@ def _read_matrix(
         data = ad.read_h5ad(path)
     matrix, own = csr(data.X), pd.Index(data.obs_names, dtype=object)
     genes = tuple(map(str, data.var_names))
-    wanted = pd.Index(names, dtype=object)
     if len(own) == len(wanted) and (own == wanted).all():
         return matrix, genes, []
     place = own.get_indexer(wanted) if own.is_unique else np.full(len(wanted), -1)

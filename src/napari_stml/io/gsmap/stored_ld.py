@@ -61,6 +61,8 @@ class StoredLd:
 
 def open_stored(tree: ResultTree, w_file: str = "") -> StoredLd:
     """Baseline, weights and scores of a sample; SNPs must stand in one order in all of them."""
+    import pandas as pd
+
     names, _, baseline, _ = read_baseline(tree.ld / "baseline" / "baseline.")
     notes: list[str] = []
     further = tree.ld / "additional_baseline"
@@ -70,7 +72,7 @@ def open_stored(tree: ResultTree, w_file: str = "") -> StoredLd:
         baseline = np.concatenate([baseline.astype(np.float32), more.astype(np.float32)], axis=1)
         notes.append(f"adjusted for {', '.join(columns)}")
     prefix = w_file or str(tree.ld / "w_ld" / "weights.")
-    weight, said = read_weights(prefix, names)
+    weight, said = read_weights(prefix, pd.Index(names, dtype=object))
     folders = sorted(tree.ld.glob(f"{tree.sample}_chunk*"),
                      key=lambda p: int(p.name.rpartition("chunk")[2]))  # fmt: skip
     if not folders:

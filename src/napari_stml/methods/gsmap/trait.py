@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from napari_stml.core.errors import StmlError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
 CHISQ_LEAST = 80.0
@@ -35,6 +37,13 @@ class Reference:
     baseline: NDArray[np.float32]
     baseline_sum: NDArray[np.float32]
     weight: NDArray[np.float32]
+
+    @functools.cached_property
+    def index(self) -> pd.Index:
+        """Places of SNPs by name, made once for all traits."""
+        import pandas as pd
+
+        return pd.Index(self.names, dtype=object)
 
 
 @dataclass(frozen=True)
@@ -69,16 +78,18 @@ def lay_on(
     """
     import pandas as pd
 
-    table = pd.DataFrame({"z": np.asarray(z, np.float32), "n": np.asarray(people, np.float32)},
-                         index=pd.Index(snps, dtype=object))  # fmt: skip
-    broken = int((~np.isfinite(table).all(axis=1)).sum())
-    table = table[~table.index.duplicated() & np.isfinite(table).all(axis=1)]
-    if not len(table):
+    z, people = np.asarray(z, np.float32), np.asarray(people, np.float32)
+    whole = np.isfinite(z) & np.isfinite(people)
+    broken = int((~whole).sum())
+    if not whole.any():
         raise StmlError("The summary statistics hold no z and N", where=name,
                         do="format them first: napari-stml gsmap format-sumstats")  # fmt: skip
-    largest = float(table["n"].max())
+    largest = float(people[whole].max())
     most = chisq_max if chisq_max is not None else max(0.001 * largest, CHISQ_LEAST)
-    place = table.index.get_indexer(pd.Index(reference.names, dtype=object))
+    at = reference.index.get_indexer(pd.Index(snps, dtype=object))
+    used = np.flatnonzero(whole & (at >= 0))[::-1]
+    place = np.full(len(reference.names), -1, dtype=np.int64)
+    place[at[used]] = used  # from the last to the first: of a repeated SNP the first row stays
     known = np.isfinite(reference.weight) & (place >= 0)
     if not known.any():
         raise StmlError(
@@ -87,8 +98,8 @@ def lay_on(
             "(napari-stml gsmap format-sumstats --dbsnp)",
         )  # fmt: skip
     rows = np.flatnonzero(known)
-    chisq = table["z"].to_numpy()[place[rows]] ** 2
-    n = table["n"].to_numpy()[place[rows]]
+    chisq = z[place[rows]] ** 2
+    n = people[place[rows]]
     if (n <= 0).any():
         raise StmlError("Some numbers of people are 0 or less", where=name,
                         do="repair column N, or give one number for all (--n)")  # fmt: skip
