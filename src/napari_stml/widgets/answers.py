@@ -50,12 +50,14 @@ class _Answers:
                 ]
                 return [*runs, *dict.fromkeys(own)]
             case "obsp":
-                return [
+                own = [k for t in section.tables.values() for k in t.obsp_keys]
+                runs = [
                     f"{run}/{entry.name}"
                     for run, record in records.items()
                     for entry in record.parts
                     if entry.kind == "Graph"
                 ]
+                return [*dict.fromkeys(own), *runs]
             case "table":
                 return list(section.tables)
             case "run":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
@@ -222,6 +223,8 @@ def bounds(info: FieldInfo) -> tuple[float | None, float | None]:
 
 def _step(value: Any) -> float:
     size = abs(float(value or 1.0))
+    if size < 0.01:
+        return float(10.0 ** math.floor(math.log10(size)))
     return 0.01 if size < 1 else 0.1 if size < 10 else 1.0
 
 

@@ -59,6 +59,11 @@ class Table(ABC):
     @abstractmethod
     def obsm_keys(self) -> tuple[str, ...]: ...
 
+    @property
+    def obsp_keys(self) -> tuple[str, ...]:
+        """Matrices between observations."""
+        return ()
+
     @abstractmethod
     def column(self, name: str) -> pd.Series[Any]:
         """One obs column; text comes as a categorical, missing stays missing."""

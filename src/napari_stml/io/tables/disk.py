@@ -104,6 +104,10 @@ class DiskTable(Table):
     def obsm_keys(self) -> tuple[str, ...]:
         return self._keys("obsm")
 
+    @property
+    def obsp_keys(self) -> tuple[str, ...]:
+        return self._keys("obsp")
+
     def column(self, name: str) -> pd.Series[Any]:
         if name not in self.columns:
             raise self._unknown("column", name)

@@ -51,6 +51,10 @@ class MemoryTable(Table):
     def obsm_keys(self) -> tuple[str, ...]:
         return tuple(self._adata.obsm.keys())
 
+    @property
+    def obsp_keys(self) -> tuple[str, ...]:
+        return tuple(self._adata.obsp.keys())
+
     def column(self, name: str) -> pd.Series[Any]:
         if name not in self.columns:
             raise self._unknown("column", name)

@@ -156,6 +156,10 @@ class RowsOf(Table):
     def obsm_keys(self) -> tuple[str, ...]:
         return self._base.obsm_keys
 
+    @property
+    def obsp_keys(self) -> tuple[str, ...]:
+        return self._base.obsp_keys
+
     def column(self, name: str) -> pd.Series[Any]:
         import pandas as pd
 
