@@ -1,4 +1,4 @@
-"""Make the screenshots of these pages anew: `python docs/pictures.py [window|slide]`.
+"""Make the screenshots of these pages anew: `python docs/pictures.py [window|slide|niches]`.
 
 Needs a display. Those of the window are taken by the tour that `make demo` leaves, those of the
 page Slide by one that clicks through its analyses, so they show the program as it is.
@@ -36,13 +36,14 @@ SLIDE = {
     "tile": "slide-tile",
     "gallery": "slide-gallery",
 }
+NICHES = {"selection": "niches", "spot": "niches-spot", "network": "niches-network"}
 WIDTH = 1200
 
 
 def main() -> None:
     """Open a fresh demo, take the tours, keep the pictures that pages show."""
     PICTURES.mkdir(exist_ok=True)
-    asked = sys.argv[1:] or ["window", "slide"]
+    asked = sys.argv[1:] or ["window", "slide", "niches"]
     with tempfile.TemporaryDirectory() as folder:
         demo = make_demo(Path(folder))
         if "window" in asked:
@@ -51,6 +52,11 @@ def main() -> None:
             from napari_stml.widgets.slide_tour import slide_tour
 
             keep_all(slide_tour(demo.store, Path(folder))[0], SLIDE)
+        if "niches" in asked:
+            from napari_stml.widgets.niche_tour import niche_tour
+
+            proportions = {"of": "proportions", "proportions": "truth_proportions", "niches": 6}
+            keep_all(niche_tour(demo.store, Path(folder), **proportions), NICHES)
 
 
 def keep_all(pictures: list[Path], wanted: dict[str, str]) -> None:

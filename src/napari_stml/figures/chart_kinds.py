@@ -188,7 +188,7 @@ def network(figure: Figure, chart: Chart, part_of: PartOf) -> None:
     area = 30 + 130 * size / (size.max() if len(size) and size.max() > 0 else 1)
     colours = list(chart.data.get("colour") or palette(names)[:-1])
     kinds = list(chart.data.get("kind") or [""] * len(names))
-    for shape, kind in zip("osD^", dict.fromkeys(kinds), strict=False):
+    for shape, kind in zip("osD^", sorted(set(kinds)), strict=False):
         some = [i for i, k in enumerate(kinds) if k == kind]
         axes.scatter(at[some, 0], at[some, 1], s=area[some], c=[colours[i] for i in some],
                      marker=shape, zorder=2, edgecolors="white")  # fmt: skip

@@ -186,7 +186,7 @@ def network(plot: pg.PlotItem, chart: Chart) -> Marks:
     size = _numbers(chart.data.get("size", [1] * len(names)))
     colours = chart.data.get("colour") or [PALETTE[i % len(PALETTE)] for i in range(len(names))]
     kinds = list(chart.data.get("kind") or [""] * len(names))
-    shapes = dict(zip(dict.fromkeys(kinds), ("o", "s", "d", "t"), strict=False))
+    shapes = dict(zip(sorted(set(kinds)), ("o", "s", "d", "t"), strict=False))
     symbols = [shapes.get(k, "o") for k in kinds]
     plot.addItem(pg.ScatterPlotItem(
         x=at[:, 0], y=at[:, 1], size=12 + 18 * size / (size.max() or 1),
