@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_stml.analyses._inside import Inside, inside
-from napari_stml.analyses._reduce import reduced
+from napari_stml.analyses._progress import span
 from napari_stml.analyses._table_choice import FromTable
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import Embedding
 from napari_stml.core.params import param
+from napari_stml.methods.embedding.pca import components
+from napari_stml.methods.expression.checks import not_scaled
+from napari_stml.methods.expression.normalise import seen_in
 from napari_stml.methods.neighbours import on_tissue
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from napari_stml.core.progress import Progress
 
 COMPONENTS = 30
+MOST_GENES = 2000
+LEAST_SPOTS = 3
 
 
 class StrokeFeatures(FromTable):
@@ -90,15 +95,33 @@ def features_of(
 def _expression(
     section: SectionInputs, spots: Inside, percent: tuple[float, float]
 ) -> Generator[Progress, None, Features]:
+    """Components of the genes of highest dispersion; computed in the window's process, too."""
     log, genes = spots.expression("expression")
+    not_scaled(log, section.section)
     filled = np.diff(log.indptr) > 0
-    found = yield from reduced(
-        log[filled], genes, section.section, number=2000, flavour="seurat", least_spots=3,
-        scale=True, dimensions=COMPONENTS, percent=percent,
-    )  # fmt: skip
-    chosen = np.flatnonzero(found.variable.chosen)
-    return Features(spots.only(filled), found.pca.scores, False, found.notes,
-                    tuple(genes[i] for i in chosen), found.pca.loadings)  # fmt: skip
+    log = log[filled]
+    chosen = _variable(log)
+    pca = yield from span(
+        components(log[:, chosen].tocsr(), COMPONENTS, scale=True), *percent, "components"
+    )
+    if pca.scores.shape[1] == 0:
+        raise StmlError("All spots have the same expression", where=section.section)
+    note = (f"{len(chosen)} variable genes of {len(genes)}, {pca.scores.shape[1]} principal "
+            f"components hold {100 * pca.share.sum():.1f} % of their variance")  # fmt: skip
+    return Features(spots.only(filled), pca.scores, False, (note,),
+                    tuple(genes[i] for i in chosen), pca.loadings)  # fmt: skip
+
+
+def _variable(log: Any) -> NDArray[np.intp]:
+    """The genes of highest variance over mean among those seen in some spots."""
+    n = log.shape[0]
+    squared = log.astype(np.float64)
+    mean = np.asarray(squared.sum(axis=0)).ravel() / n
+    squared.data **= 2
+    variance = np.maximum(np.asarray(squared.sum(axis=0)).ravel() / n - mean**2, 0)
+    spread = np.where(seen_in(log) >= LEAST_SPOTS, variance / (mean + 0.01), -1.0)
+    order = np.argsort(-spread, kind="stable")[:MOST_GENES]
+    return np.sort(order[spread[order] > 0])
 
 
 def _even(values: NDArray[np.float64]) -> NDArray[np.float64]:
