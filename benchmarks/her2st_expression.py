@@ -29,23 +29,23 @@ from scipy.sparse import vstack
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from expression_data import her2st, her2st_folder  # noqa: E402
+from expression_data import her2st, her2st_folder
 
-from napari_stml.io.gene_sets import aliases, hallmark  # noqa: E402
-from napari_stml.methods.expression.gene_sets import from_text  # noqa: E402
-from napari_stml.methods.expression.normalise import log_per_target  # noqa: E402
-from napari_stml.methods.expression_models import linear  # noqa: E402
-from napari_stml.methods.expression_models.fitting import TrainingPlan, Watched, fit  # noqa: E402
-from napari_stml.methods.expression_models.gene_choice import most_expressed  # noqa: E402
-from napari_stml.methods.expression_models.membership import membership  # noqa: E402
-from napari_stml.methods.expression_models.recipe import Recipe, learner_of  # noqa: E402
-from napari_stml.methods.expression_models.samples import Slide, with_surroundings  # noqa: E402
-from napari_stml.methods.expression_models.scores import bootstrap, pearson  # noqa: E402
-from napari_stml.methods.expression_models.seeing import as_images, seen_by  # noqa: E402
-from napari_stml.methods.expression_models.splits import STOP, TRAIN, split  # noqa: E402
-from napari_stml.methods.expression_models.standing import FeatureScale  # noqa: E402
-from napari_stml.methods.expression_models.targets import smoothed  # noqa: E402
-from napari_stml.models.stf import StfConfig  # noqa: E402
+from napari_stml.io.gene_sets import aliases, hallmark
+from napari_stml.methods.expression.gene_sets import from_text
+from napari_stml.methods.expression.normalise import log_per_target
+from napari_stml.methods.expression_models import linear
+from napari_stml.methods.expression_models.fitting import TrainingPlan, Watched, fit
+from napari_stml.methods.expression_models.gene_choice import most_expressed
+from napari_stml.methods.expression_models.membership import membership
+from napari_stml.methods.expression_models.recipe import Recipe, learner_of
+from napari_stml.methods.expression_models.samples import Slide, with_surroundings
+from napari_stml.methods.expression_models.scores import bootstrap, pearson
+from napari_stml.methods.expression_models.seeing import as_images, seen_by
+from napari_stml.methods.expression_models.splits import STOP, TRAIN, split
+from napari_stml.methods.expression_models.standing import FeatureScale
+from napari_stml.methods.expression_models.targets import smoothed
+from napari_stml.models.stf import StfConfig
 
 A, C = ("A1", "A2"), ("C2", "C3", "C4")
 SPLITS = {
@@ -57,10 +57,34 @@ FLOORS = {("within patient", "raw"): 0.267, ("within patient", "smoothed"): 0.38
           ("A to C", "raw"): 0.147, ("A to C", "smoothed"): 0.218,
           ("C to A", "raw"): 0.073, ("C to A", "smoothed"): 0.099}  # fmt: skip
 TARGETS = {"within patient": 0.43, "A to C": 0.26, "C to A": 0.13}
-MARKERS = (
-    "ERBB2 GRB7 FASN COL1A1 COL1A2 COL3A1 KRT8 KRT18 KRT19 EPCAM CD24 CD3D CD74 HLA-DRA IGKC IGHG3 "
-    "MS4A1 GNAS VIM SPARC FN1 ACTA2 FABP4 MGP SCGB2A2 TFF1"
-).split()
+MARKERS = [
+    "ERBB2",
+    "GRB7",
+    "FASN",
+    "COL1A1",
+    "COL1A2",
+    "COL3A1",
+    "KRT8",
+    "KRT18",
+    "KRT19",
+    "EPCAM",
+    "CD24",
+    "CD3D",
+    "CD74",
+    "HLA-DRA",
+    "IGKC",
+    "IGHG3",
+    "MS4A1",
+    "GNAS",
+    "VIM",
+    "SPARC",
+    "FN1",
+    "ACTA2",
+    "FABP4",
+    "MGP",
+    "SCGB2A2",
+    "TFF1",
+]
 TAKEN = [(s, k) for s in ("spot", "spot and neighbours", "neighbourhood")
          for k in ("each section", "ranks in each section")]  # fmt: skip
 NETWORKS = ("stf", "tile vit", "stf on vit", "attention mil", "transmil")
