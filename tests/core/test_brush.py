@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -16,6 +16,7 @@ from napari_stml.core.errors import StmlError
 masks = arrays(np.uint8, (7, 9), elements=st.integers(0, 2))
 
 
+@settings(deadline=None)
 @given(masks, masks)
 def test_what_was_painted_comes_back(before: np.ndarray, after: np.ndarray) -> None:
     kept = before.copy()

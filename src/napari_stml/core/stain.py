@@ -42,10 +42,9 @@ class Dyes:
         return np.asarray(np.maximum(density(rgb) @ inverse, 0), dtype=np.float32)
 
     def residual(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The density that neither dye explains: ink, pigment, a third stain; never negative."""
-        found = density(rgb)
-        left = found - self.amounts(rgb) @ self.vectors.astype(np.float32)
-        return np.asarray(np.maximum(left.sum(axis=-1), 0), dtype=np.float32)
+        """Length of the density that neither dye explains: ink, pigment, a third stain."""
+        left = density(rgb) - self.amounts(rgb) @ self.vectors.astype(np.float32)
+        return np.asarray(np.sqrt((left * left).sum(axis=-1)), dtype=np.float32)
 
     def normalised(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Paint with the reference's dyes; unchanged where the result is not finite."""
