@@ -9,8 +9,8 @@ section, mean over both.
 
 Choices by inner splits (leave one training section out; nothing of the test section is looked at
 but its pictures): the ridge penalty; for `reduced rank` the rank, the penalty, and how features are
-taken (the best three of TAKEN, averaged). Networks stop on blocks of the training sections. Fixed beforehand: the
-sizes in NETWORKS. The kind of model (reduced rank) and the candidates of TAKEN were found while
+taken (the best three of TAKEN, averaged). Networks stop on blocks of the training sections; their
+sizes (`fit_network`) were fixed beforehand. The kind of model (reduced rank) and the candidates of TAKEN were found while
 looking at these same sections; see results/her2st_expression.md.
 """
 
@@ -57,34 +57,10 @@ FLOORS = {("within patient", "raw"): 0.267, ("within patient", "smoothed"): 0.38
           ("A to C", "raw"): 0.147, ("A to C", "smoothed"): 0.218,
           ("C to A", "raw"): 0.073, ("C to A", "smoothed"): 0.099}  # fmt: skip
 TARGETS = {"within patient": 0.43, "A to C": 0.26, "C to A": 0.13}
-MARKERS = [
-    "ERBB2",
-    "GRB7",
-    "FASN",
-    "COL1A1",
-    "COL1A2",
-    "COL3A1",
-    "KRT8",
-    "KRT18",
-    "KRT19",
-    "EPCAM",
-    "CD24",
-    "CD3D",
-    "CD74",
-    "HLA-DRA",
-    "IGKC",
-    "IGHG3",
-    "MS4A1",
-    "GNAS",
-    "VIM",
-    "SPARC",
-    "FN1",
-    "ACTA2",
-    "FABP4",
-    "MGP",
-    "SCGB2A2",
-    "TFF1",
-]
+MARKERS = tuple(
+    "ERBB2 GRB7 FASN COL1A1 COL1A2 COL3A1 KRT8 KRT18 KRT19 EPCAM CD24 CD3D CD74 HLA-DRA IGKC IGHG3"
+    " MS4A1 GNAS VIM SPARC FN1 ACTA2 FABP4 MGP SCGB2A2 TFF1".split()  # noqa: SIM905
+)
 TAKEN = [(s, k) for s in ("spot", "spot and neighbours", "neighbourhood")
          for k in ("each section", "ranks in each section")]  # fmt: skip
 NETWORKS = ("stf", "tile vit", "stf on vit", "attention mil", "transmil")

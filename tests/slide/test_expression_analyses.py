@@ -251,7 +251,8 @@ def test_features_that_are_not_numbers_are_refused(measured: Any) -> None:
     section = measured()
     values = np.ones((len(section.names), 4), dtype=np.float32)
     values[3, 1] = np.nan
+    said = Table("tile settings", {"quantity": ("encoder",), "value": ("uni",)})
     data = {**section.data, "features": Matrix("features", values),
-            "feature settings": Table("s", {"quantity": ("encoder",), "value": ("uni",)})}  # fmt: skip
+            "feature settings": said}  # fmt: skip
     with pytest.raises(StmlError, match="not numbers"):
         train(replace(section, data=data), network="ridge", features="features-1")
