@@ -46,11 +46,15 @@ class Rings(Highlight):
         self.layer.editable = False
 
     def show(self, chosen: NDArray[np.bool_]) -> None:
-        self.layer.data = self._yx[chosen]
-        self.layer.size = self._diameter * 1.12
-        self.layer.face_color = "#00000000"
-        self.layer.border_color = RING
-        self.layer.border_width = 0.14
+        # The look of new points is set before there are any: while napari slices aside, setting
+        # it on fewer points than before reads indices of those that are gone.
+        layer = self.layer
+        layer.current_size = self._diameter * 1.12
+        layer.current_face_color = "#00000000"
+        layer.current_border_color = RING
+        layer.current_border_width = 0.14
+        layer.data = self._yx[:0]
+        layer.data = self._yx[chosen]
 
 
 class Outlines(Highlight):
