@@ -1,4 +1,4 @@
-"""Make the screenshots of these pages anew: `python docs/pictures.py [window|slide|niches]`.
+"""Make the screenshots of these pages anew: `python docs/pictures.py [window|slide|niches|gwas]`.
 
 Needs a display. Those of the window are taken by the tour that `make demo` leaves, those of the
 page Slide by one that clicks through its analyses, so they show the program as it is.
@@ -36,6 +36,7 @@ SLIDE = {
     "tile": "slide-tile",
     "gallery": "slide-gallery",
 }
+GWAS = {"significance": "gsmap"}
 NICHES = {"selection": "niches", "spot": "niches-spot", "network": "niches-network"}
 WIDTH = 1200
 
@@ -43,7 +44,7 @@ WIDTH = 1200
 def main() -> None:
     """Open a fresh demo, take the tours, keep the pictures that pages show."""
     PICTURES.mkdir(exist_ok=True)
-    asked = sys.argv[1:] or ["window", "slide", "niches"]
+    asked = sys.argv[1:] or ["window", "slide", "niches", "gwas"]
     with tempfile.TemporaryDirectory() as folder:
         demo = make_demo(Path(folder))
         if "window" in asked:
@@ -57,6 +58,15 @@ def main() -> None:
 
             proportions = {"of": "proportions", "proportions": "truth_proportions", "niches": 6}
             keep_all(niche_tour(demo.store, Path(folder), **proportions), NICHES)
+        if "gwas" in asked:
+            from napari_stml.widgets.gwas_tour import gwas_tour
+
+            files = demo.gwas
+            asks = {"sumstats": str(files.sumstats("planted")), "reference": "panel",
+                    "panel": str(files.bfile_root), "keep_snps": str(files.keep_snp_root),
+                    "gtf": str(files.gtf), "annotation": "truth_domain",
+                    "embedding": "truth_proportions"}  # fmt: skip
+            keep_all(gwas_tour(demo.store, Path(folder), **asks), GWAS)
 
 
 def keep_all(pictures: list[Path], wanted: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_stml.analyses import _gsmap_parts as made
 from napari_stml.analyses._gsmap_charts import cauchy_bars, quantiles
-from napari_stml.core.results import Matrix, Result, Table, Values
+from napari_stml.core.results import Matrix, Result, Values
 from napari_stml.methods.gsmap.cauchy import Combined, combined, without_outliers
 
 if TYPE_CHECKING:
@@ -26,9 +26,8 @@ class TraitLive:
 
     def __init__(self, result: Result, section: SectionInputs) -> None:
         self._section = section
-        table = result.part(made.TRAITS)
-        assert isinstance(table, Table)
-        self._traits = [self._stored(result, str(t)) for t in table.columns["trait"]]
+        names = [p.name for p in result.parts[section.section] if p.name.endswith(made.OF_P)]
+        self._traits = [self._stored(result, n.removesuffix(made.OF_P)) for n in names]
         self._genes: dict[str, int] = {}
         self._specificity: Any = None
         for part in result.parts.get(section.section, ()):

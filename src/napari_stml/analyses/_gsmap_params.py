@@ -118,7 +118,7 @@ class TraitLiveParams(LiveParams):
         help="nominal: p as it is; Bonferroni: level / number of spots; FDR: Benjamini-Hochberg.",
     )  # fmt: skip
     level: float = param(
-        0.05, title="Level", help="Spots below it count as significant.", ge=0.0001, le=0.2,
+        0.05, title="Level", help="Spots below it count as significant.", ge=0.000005, le=0.5,
         log=True,
     )  # fmt: skip
     show: Literal["significance", "-log10 p", "z", "specificity of a gene"] = param(

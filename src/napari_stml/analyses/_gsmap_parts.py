@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 SIGNIFICANCE = ("not significant", "significant", "not tested")
 ANNOTATION, REGIONS = "annotation", "region"
-TRAITS, GENES, SPECIFICITY = "traits", "genes", "specificity"
+GENES, SPECIFICITY = "genes", "specificity"
+OF_P = "_neg_log10_p"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Groups:
 
 
 def p_name(trait: str) -> str:
-    return storable_name(f"{trait}_neg_log10_p")
+    return storable_name(f"{trait}{OF_P}")
 
 
 def z_name(trait: str) -> str:
@@ -91,7 +92,6 @@ def parts_of(
         said = f"{trait.name}: {int((labels.codes == 1).sum())} of {tested} spots significant "
         said += f"({rule} {level:g}, p < {cut:.2g})"
         notes.append(said + (f"; {missing} not tested" if missing else ""))
-    parts.append(Table(TRAITS, {"trait": tuple(t.name for t in traits)}))
     charts: list[Chart] = []
     for group in groups:
         parts.append(Labels(group.name, group.codes, group.names))

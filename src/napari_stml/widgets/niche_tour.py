@@ -41,10 +41,10 @@ def niche_tour(
     try:
         dock.open(section)
         wait(lambda: not dock.busy and dock.state.current is not None, "the section to open")
-        run = _run(dock, take, "niches", **niches)
+        run = run_from_page(dock, take, "niches", **niches)
         _follow(dock, take)
         types = niches.get("column") or f"{run}/main type"
-        _run(dock, take, "contacts", column=types, niches=f"{run}/niches")
+        run_from_page(dock, take, "contacts", column=types, niches=f"{run}/niches")
         _show(dock, "network")
         take("network")
     finally:
@@ -55,11 +55,13 @@ def niche_tour(
     return take.pictures
 
 
-def _run(dock: StmlDock, take: _Camera, analysis: str, **values: Any) -> str:
+def run_from_page(
+    dock: StmlDock, take: _Camera, analysis: str, tab: str = "Niches", **values: Any
+) -> str:
     """Fill the form, click Run, wait; give the Run's id."""
-    page = dock.pages["Niches"]
+    page = dock.pages[tab]
     assert isinstance(page, AnalysisPage)
-    dock.show_page("Niches")
+    dock.show_page(tab)
     page.choose(analysis)
     assert page.form is not None
     for name, value in values.items():
@@ -95,17 +97,17 @@ def _follow(dock: StmlDock, take: _Camera) -> None:
     dock.state.select(None)
     live.take_place((float(observed.xy[away.argmin(), 0]), float(observed.xy[away.argmin(), 1])))
     wait(lambda: any(v.chart.name == "one cell" for v in live.charts.views), "a spot", PATIENCE_S)
-    _scroll(live.charts.views[0])
+    scroll_to(live.charts.views[0])
     take("spot")
 
 
 def _show(dock: StmlDock, chart: str) -> None:
     panel = dock.runs.panel
     if panel is not None:
-        _scroll(next(view for view in panel.charts if view.chart.name == chart))
+        scroll_to(next(view for view in panel.charts if view.chart.name == chart))
 
 
-def _scroll(widget: QWidget) -> None:
+def scroll_to(widget: QWidget) -> None:
     parent = widget.parent()
     while parent is not None and not isinstance(parent, QScrollArea):
         parent = parent.parent()

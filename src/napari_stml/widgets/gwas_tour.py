@@ -1,0 +1,44 @@
+"""A tour of a trait map in the real window: run it, move the threshold, look at its charts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QApplication
+
+from napari_stml.viewer.state import state_of
+from napari_stml.widgets.dock import StmlDock
+from napari_stml.widgets.niche_tour import PATIENCE_S, run_from_page, scroll_to
+from napari_stml.widgets.tour import LARGE, _Camera, wait
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def gwas_tour(section: Path, into: Path, analysis: str = "gsmap", **asked: Any) -> list[Path]:
+    """Pictures of the form, the map, the spots that pass a false discovery rate, the charts."""
+    import napari
+
+    viewer = napari.Viewer(title="napari-stml", show=True)
+    viewer.window.resize(*LARGE)
+    dock = StmlDock(viewer)
+    viewer.window.add_dock_widget(dock, name="STML", area="right")
+    take = _Camera(viewer, dock, into)
+    try:
+        dock.open(section)
+        wait(lambda: not dock.busy and dock.state.current is not None, "the section to open")
+        run_from_page(dock, take, analysis, "GWAS", **asked)
+        panel = dock.runs.panel
+        assert panel is not None
+        assert panel.live is not None
+        live = panel.live
+        live.move(rule="FDR")
+        wait(lambda: "significant" in live.readout.text(), "the threshold", PATIENCE_S)
+        scroll_to(next(v for v in panel.charts if v.chart.name.startswith("cauchy")))
+        take("significance")
+    finally:
+        dock.shut()
+        state_of(viewer).close()
+        viewer.close()
+        QApplication.processEvents()
+    return take.pictures
