@@ -152,9 +152,9 @@ def main() -> None:
                           at["ours"] - best_centroid(at), 0.0))  # fmt: skip
         spent = min(repaint() for _ in range(5))
         for name, a, b, gained, target in lines:
-            ratio(f"few-strokes-10-{name}", a, b, "balanced accuracy", gained, target,
+            ratio(f"few-strokes-10-{name}", a, b, "balanced-accuracy", gained, target,
                   gained >= target)  # fmt: skip
-        ratio("few-strokes-repaint-5000", spent, None, "CPU s", spent / REPAINT_S, REPAINT_S,
+        ratio("few-strokes-repaint-5000", spent, None, "CPU-s", spent / REPAINT_S, REPAINT_S,
               spent <= REPAINT_S)  # fmt: skip
 
 

@@ -155,7 +155,7 @@ def main() -> None:
         found = window(3 if options.quick else 9, Path(folder))
         for what, ms in found.items():
             ratio(f"regions-{what}", ms, None, "ms", ms / STROKE_MS, STROKE_MS, ms <= STROKE_MS)
-        ratio("regions-members", seconds, None, "CPU s", seconds / MEMBERS_S, MEMBERS_S,
+        ratio("regions-members", seconds, None, "CPU-s", seconds / MEMBERS_S, MEMBERS_S,
               seconds <= MEMBERS_S)  # fmt: skip
 
 

@@ -40,6 +40,12 @@ class Closing(QObject):
         self._window = window
         window.installEventFilter(self)
 
+    def leave(self) -> None:
+        """Let go of the window: a reference to it would keep it alive."""
+        if self._window is not None:
+            self._window.removeEventFilter(self)
+            self._window = None
+
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         if event is None or event.type() != QEvent.Type.Close or watched is not self._window:
             return False

@@ -6,8 +6,9 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
-from superqt.utils import create_worker, qdebounced
+from superqt.utils import create_worker
 
 from napari_stml.core.errors import StmlError
 from napari_stml.io.regions.exchange import is_geojson
@@ -49,6 +50,7 @@ log = logging.getLogger(__name__)
 
 LOOK, RUNS, ALIGN, COHORT = "Look", "Runs", "Align", "Cohort"
 REGIONS = "Regions"
+FOLLOW_MS = 200
 TABS = {
     "prepare": ("Prepare", "Quality control, normalising, cell types, clusters, markers"),
     "slide": ("Slide", "Tissue, tiles, features, attention"),
@@ -165,6 +167,10 @@ class StmlDock(QWidget):
         self.look.serve(self.state)
         self.state.selection_changed.connect(self._selection_changed)
         self.state.section_changed.connect(self._offer_scopes)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(FOLLOW_MS)
+        self._soon.timeout.connect(self._follow_drawing)
         self.regions.desk.changed.connect(self._offer_scopes_soon)
         self.regions.desk.chosen_changed.connect(self._offer_scopes_soon)
         self.regions.teach.run_requested.connect(self._run)
@@ -228,9 +234,11 @@ class StmlDock(QWidget):
     def _offer_scopes(self) -> None:
         self.scope.offer(offers(self.state))
 
-    @qdebounced(timeout=200)  # type: ignore[untyped-decorator]
     def _offer_scopes_soon(self) -> None:
         """A stroke should not wait for lists."""
+        self._soon.start()
+
+    def _follow_drawing(self) -> None:
         self._offer_scopes()
         self._mark_stale()
 
@@ -370,6 +378,8 @@ class StmlDock(QWidget):
         for worker in self._working:
             worker.quit()
         self.wishes.close_live()
+        self._soon.stop()
+        self._closing.leave()
         self.regions.desk.close()
         self.control.close()
 

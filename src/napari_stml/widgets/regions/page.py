@@ -55,6 +55,9 @@ class RegionsPage(QScrollArea):
         self.margins = Margins()
         self.measured = QLabel()
         self.measured.setWordWrap(True)
+        self.said = QLabel()
+        self.said.setWordWrap(True)
+        self.said.hide()
         self.notes = QLineEdit()
         self.notes.setPlaceholderText("Notes on the selected region")
         self.teach = TeachBox(self.desk)
@@ -73,6 +76,7 @@ class RegionsPage(QScrollArea):
         layout.addWidget(self.banner)
         layout.addWidget(self.tools)
         layout.addWidget(self.measured)
+        layout.addWidget(self.said)
         layout.addWidget(self.classes)
         row = QHBoxLayout()
         self.new_class = QPushButton("New class")
@@ -133,6 +137,7 @@ class RegionsPage(QScrollArea):
         desk.chosen_changed.connect(self._show_chosen)
         desk.tool_changed.connect(self.tools.show_tool)
         desk.measured.connect(self._show_measured)
+        desk.state.said.connect(self._say)
         desk.offered.connect(self._offer)
         self.banner.answered.connect(self._answer)
         self.tools.taken.connect(self.hand.take)
@@ -190,6 +195,11 @@ class RegionsPage(QScrollArea):
         some = self.desk.chosen_regions
         self.notes.setEnabled(bool(some))
         self.notes.setText(some[0].notes if len(some) == 1 else "")
+
+    def _say(self, words: str) -> None:
+        """What was refused or done, until the next word."""
+        self.said.setText(words)
+        self.said.setVisible(bool(words))
 
     def _show_measured(self, words: str) -> None:
         self.measured.setText(words)
