@@ -204,6 +204,20 @@ def test_sliders_change_what_they_say(opened: tuple[Any, Any]) -> None:
     assert np.nanmean(more) > np.nanmean(done.part("perplexity").values)
 
 
+@pytest.mark.parametrize("show", ["niches", "perplexity"])
+def test_a_kept_position_can_be_moved_on(show: str, opened: tuple[Any, Any]) -> None:
+    done, live = opened
+    at = done.analysis.LiveParams
+    kept = live.update(at(show=show, k=20, bandwidth_factor=2), None)
+    params = done.analysis.Params(**{**NICHES, "around": "nearest", "k": 20})
+    again = done.analysis.live(kept, done.inputs, params)
+    first, second = (
+        v.update(at(show="perplexity", k=20), None).part("perplexity") for v in (live, again)
+    )
+    np.testing.assert_allclose(first.values, second.values, rtol=1e-3)
+    assert len(np.unique(again.update(at(k=20, niches=3), None).part("niches").codes)) == 3
+
+
 def test_a_selection_stands_against_the_rest(opened: tuple[Any, Any], toy: Any) -> None:
     done, live = opened
     at = done.analysis.LiveParams

@@ -13,7 +13,7 @@ from napari_stml.analyses._niche_selected import Selected
 from napari_stml.analyses._niche_tissue import kind_of, tissues
 from napari_stml.analyses._threads import limits
 from napari_stml.core.params import LiveParams, param
-from napari_stml.core.results import Labels, Result, Table, Values
+from napari_stml.core.results import SHARED, Labels, Result, Table, Values
 from napari_stml.methods.clusters import naming
 from napari_stml.methods.niches import diversity, hoods, labelling
 from napari_stml.methods.niches.near import finish
@@ -75,18 +75,31 @@ class NicheLive:
         looked_at = inputs.sections[:1]
         (self._tissue,) = tissues(looked_at, params)
         self._kind = kind_of(params, self._tissue.section)
-        base, table = result.part(draw.NICHES, self._tissue.name), result.part(BANDWIDTH)
-        if not (isinstance(base, Labels) and isinstance(table, Table)):
-            raise TypeError("this is no result of the niches")
-        self._base = np.asarray(base.codes)
-        self._names = base.categories
-        self._tau = float(table.columns["bandwidth"][0]) ** 2 or None
-        self._rows = np.flatnonzero(self._base >= 0)
         self._near = self._neighbours(max(params.k, 2), params.radius, params.rings)
         self._reach = (max(params.k, 2), params.radius, params.rings)
+        self._tau = self._own_tau(result)
+        base = _part(result, draw.NICHES, self._tissue.name)
+        if isinstance(base, Labels):
+            self._base, self._names = np.asarray(base.codes), base.categories
+        else:  # a kept position of another value: the scope, in one piece
+            inside = self._tissue.section.inside & ~hoods.alone(self._near, self._tau)
+            self._base, self._names = np.where(inside, 0, -1).astype(np.int32), ("1",)
+        self._rows = np.flatnonzero(self._base >= 0)
         self._hoods: hoods.Hoods | None = None
         self._centres: dict[int, NDArray[np.float32]] = {}
         self._last: tuple[tuple[Any, ...], FloatArray] | None = None
+
+    def _own_tau(self, result: Result) -> float | None:
+        """The Run's bandwidth, which sections may share; found anew for a kept position."""
+        if self._params.weights == "equal":
+            return None
+        table = _part(result, BANDWIDTH, SHARED)
+        if isinstance(table, Table):
+            return float(table.columns["bandwidth"][0]) ** 2
+        near = self._near
+        if self._kind == "nearest":
+            near = near.closest(self._params.k)
+        return self._params.bandwidth**2 or hoods.default_tau(near)
 
     @cached_property
     def _selected(self) -> Selected:
@@ -204,3 +217,11 @@ class NicheLive:
                 points[some].astype(np.float64), min(number, len(some)), self._seed
             )
         return labelling.centres(points[some], codes, int(codes.max()) + 1)
+
+
+def _part(result: Result, name: str, section: str) -> Any:
+    """A part of a Run, or None: a kept position has only what was painted."""
+    try:
+        return result.part(name, section)
+    except KeyError:
+        return None
