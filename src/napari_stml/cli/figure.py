@@ -21,7 +21,8 @@ def configure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("path", help="a store, folder, h5ad file, slide or URL")
     parser.add_argument(
         "value", nargs="?", default="",
-        help="a column, a gene, RUN/VALUE, RUN/CHART or EMBEDDING:COLUMN; none for the slide alone",
+        help="a column, a gene, RUN/VALUE, RUN/CHART, EMBEDDING:COLUMN or regions (what is drawn); "
+        "none for the slide alone",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="FILE",
                         help="its ending decides: .png .tif .pdf .svg .jpg")  # fmt: skip

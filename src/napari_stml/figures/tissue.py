@@ -11,6 +11,7 @@ from napari_stml.core.colours import hex_of
 from napari_stml.core.errors import StmlError
 from napari_stml.figures import legend, observed, overlays
 from napari_stml.figures.drawing import Drawing, creator
+from napari_stml.figures.drawn import REGIONS, drawn_regions
 from napari_stml.figures.lettering import INK, MM_PER_INCH, SIZE_PT, fitting, style, width_mm
 from napari_stml.figures.placing import place_picture
 from napari_stml.figures.region import part_of
@@ -104,6 +105,8 @@ def _shown(section: Section, value: str, how: Print) -> tuple[Shown | None, Resu
     run, _, name = value.partition("/")
     shelf = section.shelf
     shown, overlay = None, None
+    if value == REGIONS and REGIONS not in section.columns():
+        return drawn_regions(section)
     if shelf is not None and run in shelf.records:
         kinds = {entry.name: entry.kind for entry in shelf.entries(run)}
         if kinds.get(name) in {kind.__name__ for kind in overlays.OVERLAYS}:
