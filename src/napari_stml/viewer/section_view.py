@@ -19,6 +19,7 @@ from napari_stml.viewer.part_layers import part_layer, refreshed, tiles_shown
 from napari_stml.viewer.prepare import prepared_of
 from napari_stml.viewer.seen_layer import seen_layer
 from napari_stml.viewer.shown import Shown, of_codes, shown_of
+from napari_stml.viewer.siblings import Siblings
 from napari_stml.viewer.slide_layer import mask_layer, slide_layers
 from napari_stml.viewer.styling import Styling
 
@@ -56,6 +57,7 @@ class SectionView:
         self.ready = prepared_of(section)
         self.styling = Styling(section, say)
         self.shown: Shown | None = None
+        self._siblings = Siblings(section)
         self.beside: Shown | None = None
         self.divider = 0.0
         self.size, self.opacity = 1.0, 0.85
@@ -287,7 +289,7 @@ class SectionView:
         return int(i) if np.isfinite(away) else -1
 
     def describe(self, i: int) -> str:
-        """Name and shown value of an observation."""
+        """Name, shown value, and what else its Run says of an observation."""
         observed = self.section.observations
         if observed is None or not 0 <= i < len(observed):
             return ""
@@ -295,7 +297,8 @@ class SectionView:
         for shown in (self.shown, self.beside):
             if shown is not None:
                 words += f"   {shown.name}: {shown.text(i)}"
-        return words
+        beside = self._siblings.words(self.shown.name, i) if self.shown is not None else ""
+        return f"{words}   {beside}" if beside else words
 
     def ring(self, chosen: NDArray[np.bool_] | None) -> None:
         """Draw a ring around the chosen observations; None takes it away."""
