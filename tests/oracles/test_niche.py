@@ -137,7 +137,7 @@ def test_weights(case: Case) -> None:
     for name, tau in (("prob_head", case.meta["tau_default"]), ("prob_smooth_head", smooth)):
         head = case.expected[name]
         for i in np.flatnonzero(case.settled[: len(head)]):
-            others, weights = hoods.row_weights(case.near, int(i), tau)
+            _, weights = hoods.row_weights(case.near, int(i), tau)
             if np.isnan(head[i]).any():  # the reference divides 0 by 0; ours is the limit
                 assert weights.sum() == pytest.approx(1)
                 continue
