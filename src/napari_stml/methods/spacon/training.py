@@ -90,6 +90,7 @@ class Training:
 
         from napari_stml.models.spacon.edges import Edges
         from napari_stml.models.spacon.network import Moments, SpaCon
+        from napari_stml.models.spacon.paired import paired
 
         if con.shape != spa.shape or con.shape[0] != len(x):
             raise ValueError("expression and both graphs must have the same spots")
@@ -98,6 +99,7 @@ class Training:
         device = plan.device
         self.x = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)).to(device)
         self.con, self.spa = Edges.of(con, device), Edges.of(spa, device)
+        self._pair = paired(self.con, self.spa)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(plan.seed)
             self.model: SpaCon = SpaCon(x.shape[1], plan.hidden, plan.fusion)
@@ -124,7 +126,7 @@ class Training:
 
         self.model.eval()
         with torch.no_grad():
-            views = self.model.views(self.x, self.con, self.spa)
+            views = self.model.views(self.x, self.con, self.spa, self._pair)
         return views.con.cpu().numpy(), views.spa.cpu().numpy()
 
     def steps(
@@ -197,7 +199,10 @@ class Training:
 
     def _losses(self, sampler: Sampler | None) -> Generator[tuple[Tensor, int], None, None]:
         if sampler is None:
-            yield self.model.loss(self.x, self.con, self.spa, self._moments), len(self.x)
+            yield (
+                self.model.loss(self.x, self.con, self.spa, self._moments, self._pair),
+                len(self.x),
+            )
             return
         for batch in sampler.batches():
             yield self.sampled_loss(batch.nodes, batch.source, batch.target), len(batch.nodes)

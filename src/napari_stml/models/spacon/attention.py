@@ -73,15 +73,16 @@ class GraphAttention(nn.Module):
 
     def wide(self, z: Tensor, edges: Edges) -> Tensor:
         """Aggregate what has been multiplied by the weights."""
-        return self._attend(z, z @ self.att_src.view(-1), z @ self.att_dst.view(-1), edges)
+        return self.attend(z, z @ self.att_src.view(-1), z @ self.att_dst.view(-1), edges)
 
     def narrow(self, h: Tensor, edges: Edges) -> Tensor:
         """Aggregate before the weights are multiplied."""
         source = h @ (self.lin_src @ self.att_src.view(-1))
         target = h @ (self.lin_src @ self.att_dst.view(-1))
-        return self._attend(h, source, target, edges)
+        return self.attend(h, source, target, edges)
 
-    def _attend(self, values: Tensor, source: Tensor, target: Tensor, edges: Edges) -> Tensor:
+    def attend(self, values: Tensor, source: Tensor, target: Tensor, edges: Edges) -> Tensor:
+        """Aggregate by the scores of both ends; dropout as in training."""
         kept = None
         if self.training and self.dropout:
             drawn = torch.rand(len(edges), device=values.device, generator=self.generator)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import elu, normalize
 
 from napari_stml.models.spacon.attention import DROPOUT, GraphAttention
+from napari_stml.models.spacon.paired import encoded, paired
 
 if TYPE_CHECKING:
     from napari_stml.models.spacon.edges import Edges
@@ -32,7 +33,7 @@ class Views:
 
 
 class Encoder(nn.Module):
-    """Three layers of attention."""
+    """Three layers of attention; both encoders run together (`paired.encoded`)."""
 
     def __init__(self, sizes: tuple[int, int, int, int], dropout: float) -> None:
         super().__init__()
@@ -42,13 +43,6 @@ class Encoder(nn.Module):
         self.conv3 = GraphAttention(second, third, dropout)
         self.bn1, self.bn2 = nn.BatchNorm1d(first), nn.BatchNorm1d(second)
         self.bn3 = nn.BatchNorm1d(third)
-
-    def forward(self, z: Tensor, edges: Edges) -> tuple[Tensor, Tensor, Tensor]:
-        """From the expression times the first weights to the three layers."""
-        h1 = elu(self.bn1(self.conv1.wide(z, edges)))
-        h2 = elu(self.bn2(self.conv2(h1, edges)))
-        h3: Tensor = self.bn3(self.conv3(h2, edges))
-        return h1, h2, h3
 
 
 class Decoder(nn.Module):
@@ -91,12 +85,11 @@ class SpaCon(nn.Module):
         width = 2 * hidden[2] if fusion == "concat" else hidden[2]
         self.decoder = Decoder(width, sizes, dropout)
 
-    def views(self, x: Tensor, con: Edges, spa: Edges) -> Views:
-        first, second = self.encoder_con.conv1.lin_src, self.encoder_spa.conv1.lin_src
-        z = x @ torch.cat([first, second], dim=1)
-        c1, c2, c3 = self.encoder_con(z[:, : first.shape[1]], con)
-        s1, s2, s3 = self.encoder_spa(z[:, first.shape[1] :], spa)
-        return Views(c3, s3, c1 + s1, c2 + s2)
+    def views(self, x: Tensor, con: Edges, spa: Edges, pair: Edges | None = None) -> Views:
+        """Run both encoders; ``pair`` are both graphs as `paired.paired` joins them."""
+        edges = paired(con, spa) if pair is None else pair
+        h1, h2, h3 = encoded(x, (self.encoder_con, self.encoder_spa), edges)
+        return Views(h3[:, 0], h3[:, 1], h1.sum(dim=1), h2.sum(dim=1))
 
     def fused(self, views: Views) -> Tensor:
         if self.fusion == "concat":
@@ -109,9 +102,12 @@ class SpaCon(nn.Module):
         decoded: Tensor = self.decoder.bn1_(self.decoder.conv1_(h, con))
         return decoded
 
-    def loss(self, x: Tensor, con: Edges, spa: Edges, moments: Moments | None = None) -> Tensor:
+    def loss(
+        self, x: Tensor, con: Edges, spa: Edges, moments: Moments | None = None,
+        pair: Edges | None = None,
+    ) -> Tensor:  # fmt: skip
         """Sum of squared errors over all nodes and genes; only while training."""
-        h = self.decoder.conv1_.narrow(self._last(x, con, spa), con)
+        h = self.decoder.conv1_.narrow(self._last(x, con, spa, pair), con)
         last = self.decoder.conv1_.lin_src
         return reconstruction_error(x, h, last, self.decoder.bn1_, moments)
 
@@ -121,8 +117,8 @@ class SpaCon(nn.Module):
             if isinstance(module, GraphAttention):
                 module.generator = generator
 
-    def _last(self, x: Tensor, con: Edges, spa: Edges) -> Tensor:
-        views = self.views(x, con, spa)
+    def _last(self, x: Tensor, con: Edges, spa: Edges, pair: Edges | None = None) -> Tensor:
+        views = self.views(x, con, spa, pair)
         last: Tensor = self.decoder(self.fused(views), views, con)
         return last
 
