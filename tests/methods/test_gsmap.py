@@ -277,3 +277,28 @@ def test_scores_may_lie_outside_memory(tmp_path: Any) -> None:
     done(specificity(ordered, values, domains, Rules(), out=place))
     np.testing.assert_array_equal(plain, np.asarray(place))
     assert ((plain == 0) | (plain > 1.7)).all()
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta:UserWarning")
+def test_through_torch_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    from napari_stml.methods.gsmap import on_device
+
+    monkeypatch.setattr(on_device, "SNPS", 400)
+    monkeypatch.setattr(on_device, "SPOTS", 2)
+    weights, score, reference = made_up()
+    rng = np.random.default_rng(13)
+    designs = []
+    for share in (1.0, 0.8):
+        rows = np.flatnonzero(rng.random(1500) < share)
+        chisq = (rng.normal(size=len(rows)) ** 2 * 1.3).astype(np.float32)
+        n = rng.integers(40_000, 60_000, len(rows)).astype(np.float32)
+        designs.append(Design(reference, Trait("t", rows, chisq, n), 20))
+    kept = Weights(weights)
+    people = np.zeros((1500, 2), np.float32)
+    for t, design in enumerate(designs):
+        people[design.rows, t] = design.people
+    ours = done(trait_maps(kept, score, designs))
+    theirs = done(on_device.device_maps(kept, score, designs, kept.summed(people), "cpu"))
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.z, b.z, atol=1e-4)

@@ -61,7 +61,8 @@ def snp_part(
 
 def regressed(
     part: SnpPart, scored: Scores, traits: Sequence[Sumstats], codes: NDArray[np.integer] | None,
-    labels: Sequence[str], params: TraitMapParams, threads: int, percent: tuple[float, float],
+    labels: Sequence[str], params: TraitMapParams, threads: int, device: str,
+    percent: tuple[float, float],
 ) -> Generator[Progress, None, Regressed]:  # fmt: skip
     """Regress all traits on all spots; LD is shared."""
     specificity, columns = matched(part, scored)
@@ -75,7 +76,9 @@ def regressed(
     ]  # fmt: skip
     designs = [Design(reference, t, params.blocks) for t in laid]
     found = yield from span(
-        trait_maps(weights, specificity, designs, threads=threads), *percent, "spatial LDSC"
+        trait_maps(weights, specificity, designs, threads=threads, device=device),
+        *percent,
+        "spatial LDSC",
     )
     notes = [n for t in laid for n in t.notes]
     if params.adjust_for:

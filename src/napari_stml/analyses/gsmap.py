@@ -104,7 +104,7 @@ class TraitMap:
         yield at(45, "reading the reference")
         part = yield from snp_part(params, scored, (45, 60))
         found = yield from regressed(part, scored, traits, codes, names, params, inputs.threads,
-                                     (60, 95))  # fmt: skip
+                                     inputs.device, (60, 95))  # fmt: skip
         mapped = [
             made.TraitSpots(t.name, _everywhere(spots, e.z), _everywhere(spots, e.p))
             for t, e in zip(traits, found.estimates, strict=True)

@@ -115,7 +115,7 @@ def regress(
         Sum of N times score over the SNPs of each trait: (traits, spots).
     """
     total = max(int(d.rows[-1]) + 1 for d in designs)
-    runs = [_Running(d, d.heritability(people_scores[t]), spots) for t, d in enumerate(designs)]
+    runs = [Running(d, d.heritability(people_scores[t]), spots) for t, d in enumerate(designs)]
     for first in range(0, total, step):
         last = min(first + step, total)
         tile = scores.rows(first, last)
@@ -125,8 +125,10 @@ def regress(
     return [running.estimate() for running in runs]
 
 
-class _Running:
+class Running:
     """The sums of one trait, block by block."""
+
+    most = SNPS
 
     def __init__(self, design: Design, h: F32, spots: int) -> None:
         self.design, self.spots = design, spots
@@ -143,13 +145,14 @@ class _Running:
         at = int(low)
         while at < high:
             block = int(np.searchsorted(design.bounds, at, side="right")) - 1
-            end = int(min(high, design.bounds[block + 1], at + SNPS))
+            end = int(min(high, design.bounds[block + 1], at + self.most))
             own = design.rows[at:end] - first
             contiguous = own[-1] - own[0] + 1 == len(own)
-            self._add(tile[own[0] : own[-1] + 1] if contiguous else tile[own], at, end, block)
+            self.weigh(tile[own[0] : own[-1] + 1] if contiguous else tile[own], at, end, block)
             at = end
 
-    def _add(self, score: F32, at: int, end: int, block: int) -> None:
+    def weigh(self, score: F32, at: int, end: int, block: int) -> None:
+        """Add the SNPs ``at`` to before ``end`` of the trait, which lie in one block."""
         design, n = self.design, end - at
         weight, first, second = (work[:n] for work in self._work)
         own = slice(at, end)

@@ -27,7 +27,7 @@ LARGEST = 65504.0
 
 def trait_maps(
     weights: Weights, specificity: NDArray[np.floating], designs: Sequence[Design],
-    *, threads: int = 1,
+    *, threads: int = 1, device: str = "cpu",
 ) -> Generator[float, None, list[Estimate]]:  # fmt: skip
     """Regress every trait on every spot.
 
@@ -42,6 +42,10 @@ def trait_maps(
     for t, design in enumerate(designs):
         people[design.rows, t] = design.people
     of_genes = weights.summed(people)
+    if device.startswith("cuda"):
+        from napari_stml.methods.gsmap.on_device import device_maps
+
+        return (yield from device_maps(weights, specificity, designs, of_genes, device))
 
     def scores(first: int, last: int) -> tuple[SpotScores, F64]:
         own = np.ascontiguousarray(specificity[first:last].T, dtype=np.float32)
