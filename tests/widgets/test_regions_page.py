@@ -357,7 +357,7 @@ def test_strokes_teach_while_drawing(dock: StmlDock, person: Person, qtbot: QtBo
 
 def test_a_selection_gets_a_name_and_is_a_scope(dock: StmlDock) -> None:
     dock.regions.desk.finish(shapely.box(0, 0, 100, 100))
-    dock.regions.desk.select_inside()
+    dock.regions.operations.select_inside()
     dock.regions.keep_spots("my corner")
     dock.state.select(None)
     dock._offer_scopes()

@@ -15,6 +15,7 @@ from napari_stml.regions.measuring import extent
 from napari_stml.regions.region import Drawn
 from napari_stml.viewer.regions.book import Book
 from napari_stml.viewer.regions.picture import Picture
+from napari_stml.viewer.regions.sizes import size_words
 from napari_stml.viewer.regions.sketch import Sketch
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
     from napari_stml.regions.drawing import Drawing, Step
-    from napari_stml.regions.measuring import Extent
     from napari_stml.regions.region import Form
     from napari_stml.viewer.section_view import SectionView
     from napari_stml.viewer.state import ViewerState
@@ -296,26 +296,6 @@ class RegionDesk:
         if self.do(lambda d: d.add(region)):
             self.choose([region.id])
 
-    def cut(self, line: BaseGeometry) -> None:
-        """Divide along a line what it crosses: the selected regions, or all that are seen."""
-        from napari_stml.regions import shaping
-
-        drawing = self.drawing
-        if drawing is None:
-            return
-        some = self.chosen_regions or [r for r in drawing.regions if not drawing.is_hidden(r)]
-        new, gone = [], []
-        for region in some:
-            pieces = shaping.cut(region.outline, line) if region.is_area else ()
-            if len(pieces) > 1:
-                gone.append(region.id)
-                new += [_piece_of(region, piece) for piece in pieces]
-        if not new:
-            self.state.said.emit("The line crosses no region from edge to edge.")
-            self.show_chosen()
-        elif self.do(lambda d: d.put(f"cut {len(gone)} region{'s' * (len(gone) > 1)}", new, gone)):
-            self.choose([r.id for r in new])
-
     def class_requested(self, name: str) -> None:
         """Give the selected regions a class; what is drawn next has it, too."""
         self.pen = name
@@ -382,42 +362,6 @@ class RegionDesk:
             self.state.background.run("copy regions", lambda: Book.read(view.section), add,
                                       self.state.said.emit)  # fmt: skip
 
-    def select_inside(self) -> None:
-        """Select the observations in the selected regions, or in all."""
-        from napari_stml.viewer.selection import selected
-
-        if self.book is None or self.book.place is None or self._view is None:
-            return
-        observed = self._view.section.observations
-        some = self.chosen_regions or list(self.book.drawing.regions)
-        if observed is None or not some:
-            return
-        mask = np.zeros(len(observed), dtype=bool)
-        for region in some:
-            mask[self.book.place.inside(region.outline)] = True
-        title = some[0].title if len(some) == 1 else f"{len(some)} regions"
-        self.state.select(selected(mask, observed, title) if mask.any() else None)
-
-    def earlier_states(self) -> list[tuple[int, int]]:
-        """Number of each kept earlier state, and how many areas it has, newest first."""
-        if self.book is None:
-            return []
-        keeper = self.book.keeper
-        try:
-            return [(g, len(keeper.earlier(g))) for g in reversed(keeper.generations())]
-        except StmlError as error:
-            self.state.said.emit(str(error))
-            return []
-
-    def restore(self, generation: int) -> None:
-        """Bring the areas of an earlier state back, as one edit."""
-        if self.book is None:
-            return
-        found = self.book.keeper.earlier(generation)
-        ids = {r.id for r in found}
-        gone = [r.id for r in self.book.drawing.regions if r.is_area and r.id not in ids]
-        self.do(lambda d: d.put(f"bring state {generation} back", found, gone))
-
     # words
 
     def tell_size(self, outline: BaseGeometry | None) -> None:
@@ -428,40 +372,19 @@ class RegionDesk:
         """Area or length in words, for the list."""
         scale = self._view.section.um_per_px if self._view is not None else None
         size = extent(region.outline, scale)
-        return _size_words(size, "µm" if scale is not None else "px", region.outline)
+        return size_words(size, "µm" if scale is not None else "px", region.outline)
 
     def size_words(self, outline: BaseGeometry) -> str:
         if self._view is None or self.book is None:
             return ""
         scale = self._view.section.um_per_px
         size = extent(outline, scale)
-        words = _size_words(size, "µm" if scale is not None else "px", outline)
+        words = size_words(size, "µm" if scale is not None else "px", outline)
         if size.area and self.book.place is not None:
             observed = self._view.section.observations
             kind = observed.kind if observed is not None else "spots"
             words = f"{self.book.place.count(outline):,} {kind}, {words}"
         return words
-
-
-def _piece_of(region: Drawn, outline: BaseGeometry) -> Drawn:
-    """A new region that takes over what the old one said."""
-    return Drawn.new(outline, kind=region.kind, name=region.name, notes=region.notes,
-                     author=region.author, parent=region.parent, colour=region.colour)  # fmt: skip
-
-
-def _size_words(size: Extent, unit: str, outline: BaseGeometry) -> str:
-    if "Point" in outline.geom_type:
-        count = len(shapely.get_parts(outline))
-        return f"{count} point{'s' * (count != 1)}"
-    if not size.area:
-        return f"{_short(size.length)} {unit}"
-    if unit == "µm" and size.area >= 1e5:
-        return f"{size.area / 1e6:.3g} mm²"
-    return f"{_short(size.area)} {unit}²"
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _key(view: SectionView) -> str:

@@ -11,6 +11,7 @@ import shapely
 from napari_stml.regions import shaping
 from napari_stml.regions.region import Drawn
 from napari_stml.viewer.regions import tools
+from napari_stml.viewer.regions.cutting import cut
 from napari_stml.viewer.regions.grip import Grip
 from napari_stml.viewer.regions.tools import Mouse
 
@@ -235,7 +236,7 @@ class Hand:
         elif self.tool == "ruler":
             self._desk.tell_size(outline)
         elif self.tool == "cut":
-            self._desk.cut(outline)
+            cut(self._desk, outline)
         else:
             form = cast("Any", self.tool if self.tool in {"rectangle", "ellipse", "line"}
                         else "polygon")  # fmt: skip

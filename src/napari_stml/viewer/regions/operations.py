@@ -11,6 +11,7 @@ from napari_stml.core.geometry import Box
 from napari_stml.core.results import Heatmap, Mask, Regions
 from napari_stml.regions import outlining, shaping
 from napari_stml.regions.region import Drawn
+from napari_stml.viewer.selection import selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -234,6 +235,45 @@ class Operations:
         desk.state.background.run(
             "geojson", write, lambda _: self._say(f"Written: {path}"), desk.state.said.emit
         )
+
+    # spots and earlier states
+
+    def select_inside(self) -> None:
+        """Select the observations in the selected regions, or in all."""
+        book, view = self._desk.book, self._desk.view
+        if book is None or book.place is None or view is None:
+            return
+        observed = view.section.observations
+        some = self._desk.chosen_regions or list(book.drawing.regions)
+        if observed is None or not some:
+            return
+        mask = np.zeros(len(observed), dtype=bool)
+        for region in some:
+            mask[book.place.inside(region.outline)] = True
+        title = some[0].title if len(some) == 1 else f"{len(some)} regions"
+        self._desk.state.select(selected(mask, observed, title) if mask.any() else None)
+
+    def earlier_states(self) -> list[tuple[int, int]]:
+        """Number of each kept earlier state, and how many areas it has, newest first."""
+        book = self._desk.book
+        if book is None:
+            return []
+        keeper = book.keeper
+        try:
+            return [(g, len(keeper.earlier(g))) for g in reversed(keeper.generations())]
+        except StmlError as error:
+            self._desk.state.said.emit(str(error))
+            return []
+
+    def restore(self, generation: int) -> None:
+        """Bring the areas of an earlier state back, as one edit."""
+        book = self._desk.book
+        if book is None:
+            return
+        found = book.keeper.earlier(generation)
+        ids = {r.id for r in found}
+        gone = [r.id for r in book.drawing.regions if r.is_area and r.id not in ids]
+        self._desk.do(lambda d: d.put(f"bring state {generation} back", found, gone))
 
     # helpers
 

@@ -29,6 +29,7 @@ from napari_stml.viewer.regions.desk import RegionDesk
 from napari_stml.viewer.regions.hand import Hand
 from napari_stml.viewer.regions.operations import Operations
 from napari_stml.viewer.regions.selections import keep_selection, kept_selections
+from napari_stml.widgets.regions.banner import Banner
 from napari_stml.widgets.regions.class_table import ClassTable
 from napari_stml.widgets.regions.margins import Margins
 from napari_stml.widgets.regions.region_table import RegionTable, short
@@ -64,7 +65,7 @@ class RegionsPage(QScrollArea):
         self.author = QLineEdit()
         self.author.setPlaceholderText("Drawn by (your initials; empty for nobody)")
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
-        self.banner = _Banner()
+        self.banner = Banner()
         self._arrange()
         self._connect()
         self._show()
@@ -286,7 +287,7 @@ class RegionsPage(QScrollArea):
     def _list_kept(self) -> None:
         """Spots inside regions, and selections that have a name."""
         self._kept.clear()
-        self._kept.addAction("Select the spots inside", self.desk.select_inside)
+        self._kept.addAction("Select the spots inside", self.operations.select_inside)
         self._kept.addAction("Keep the selected spots as ...", self._ask_selection)
         view = self.desk.view
         for name, kept in kept_selections(view.section).items() if view is not None else ():
@@ -345,51 +346,14 @@ class RegionsPage(QScrollArea):
             self.operations.write_file(path)
 
     def _earlier(self) -> None:
-        states = self.desk.earlier_states()
+        states = self.operations.earlier_states()
         if not states:
             return self.desk.state.said.emit("No earlier state is kept.")
         words = [f"{number}: {count} regions" for number, count in states]
         chosen, good = QInputDialog.getItem(self, "Earlier states", "Bring back", words, 0, False)
         if good:
-            self.desk.restore(states[words.index(chosen)][0])
+            self.operations.restore(states[words.index(chosen)][0])
         return None
-
-
-class _Banner(QFrame):
-    """Offers what an earlier session could not save."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._said = QLabel()
-        self._said.setWordWrap(True)
-        self.yes, self.no = QPushButton("Bring back"), QPushButton("Leave out")
-        row = QHBoxLayout()
-        row.addWidget(self.yes)
-        row.addWidget(self.no)
-        layout = QVBoxLayout(self)
-        layout.addWidget(self._said)
-        layout.addLayout(row)
-        self.setStyleSheet(
-            "QFrame { background: #7a4b00; border-radius: 4px; } QLabel { color: white; }"
-        )
-        self.answered = _Answers(self.yes, self.no)
-        self.hide()
-
-    def say(self, title: str, titles: tuple[str, ...]) -> None:
-        self._said.setText(title)
-        self._said.setToolTip("\n".join(short(t) for t in titles[-20:]))
-        self.show()
-
-
-class _Answers:
-    """Two buttons as one signal."""
-
-    def __init__(self, yes: QPushButton, no: QPushButton) -> None:
-        self._yes, self._no = yes, no
-
-    def connect(self, act: Callable[[bool], None]) -> None:
-        self._yes.clicked.connect(lambda: act(True))
-        self._no.clicked.connect(lambda: act(False))
 
 
 def _menu(title: str, acts: dict[str, Callable[[], Any]]) -> QToolButton:
