@@ -79,6 +79,7 @@ class StmlDock(QWidget):
         self.pages: dict[str, QWidget] = {LOOK: self.look}
         self._help = {LOOK: "Colour by column, gene or gene set"}
         self.regions = RegionsPage(self.state)
+        self.regions.sign(preferences().author)
         if chosen.author:
             self.regions.author.setText(chosen.author)
             self.regions.desk.author = chosen.author

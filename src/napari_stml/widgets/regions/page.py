@@ -267,6 +267,11 @@ class RegionsPage(QScrollArea):
             words = self.notes.text()
             self.desk.do(lambda d: d.change([some[0].id], "notes", notes=words))
 
+    def sign(self, author: str) -> None:
+        """Begin with the name of napari's preferences."""
+        self.author.setText(author)
+        self._sign()
+
     def _sign(self) -> None:
         self.desk.author = self.author.text().strip()
         if self.desk.drawing is not None:
