@@ -19,16 +19,17 @@ import numpy as np
 import pandas as pd
 
 from napari_stml.analyses._gsmap_ld_files import build_resource
-from napari_stml.analyses._gsmap_reference import PanelChoice, reference_of
+from napari_stml.analyses._gsmap_reference import PanelChoice, from_panel, reference_of
 from napari_stml.analyses._gsmap_run import matched
 from napari_stml.analyses._gsmap_scores import ScoreChoice, Scores, scores
 from napari_stml.analyses._gsmap_steps import latent_to_gene
 from napari_stml.analyses._gsmap_tables import cauchy_combination, spatial_ldsc, use_resource
 from napari_stml.core.analysis import finish
 from napari_stml.demo import gwas, gwas_files
+from napari_stml.demo.expression import Programs
 from napari_stml.demo.layout import DOMAINS
 from napari_stml.demo.make import GWAS_DOMAIN, _study
-from napari_stml.demo.section import domain_genes, sections
+from napari_stml.demo.section import SECTIONS, Tissue, domain_genes, grow
 from napari_stml.io.gsmap import resource
 from napari_stml.io.gsmap.tree import ResultTree, read_scores
 from napari_stml.methods.embedding.pca import components
@@ -48,13 +49,14 @@ SEED = 101
 FRESH = tuple(range(101, 121))
 """Seeds on which nothing was developed."""
 NULLS = 500
+EVERYTHING = ["demo", "ldsc", "scores", "null", "planted"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="20,000 SNPs, 128 spots, few seeds")
     parser.add_argument("--large", action="store_true", help="also 1.1 million SNPs x 1,270 spots")
-    parser.add_argument("--only", nargs="+", default=["demo", "ldsc", "scores", "null", "planted"])
+    parser.add_argument("--only", nargs="+", default=EVERYTHING)
     parser.add_argument("--peer-python", type=Path, default=PEER)
     parser.add_argument("--step", help=argparse.SUPPRESS)
     add_record(parser)
@@ -62,7 +64,8 @@ def main() -> None:
     if args.step:
         step(json.loads(args.step))
         return
-    with recorded(__file__, args.record), tempfile.TemporaryDirectory() as folder:
+    page = "gsmap" if "ldsc" in args.only else "-".join(["gsmap", *args.only])
+    with recorded(__file__, args.record, page), tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         if "demo" in args.only:
             on_demo(work / "demo", args.peer_python)
@@ -188,10 +191,11 @@ def on_demo(work: Path, python: Path) -> None:
     path = work / "sample.h5ad"
     with ad.settings.override(allow_write_nullable_strings=False):
         data.write_h5ad(path)
+    folder = grown.resource(work / "resource")
     traits = {t: grown.paths.sumstats(t) for t in (gwas.PLANTED, gwas.NULL)}
     own, others = ResultTree.of(work, "ours"), ResultTree.of(work, "theirs")
     finish(latent_to_gene(own, path, "domain", "latent", ScoreChoice()))
-    finish(spatial_ldsc(own, traits, folder=grown.folder))
+    finish(spatial_ldsc(own, traits, folder=folder))
     for trait in traits:
         finish(cauchy_combination([own], trait, "domain"))
     common = {"workdir": str(work), "sample_name": "theirs"}
@@ -199,11 +203,11 @@ def on_demo(work: Path, python: Path) -> None:
             latent_representation="latent") is None:  # fmt: skip
         print("gsMap is not installed: make peers")
         return
-    use_resource(others, grown.folder)
+    use_resource(others, folder)
     for trait, file in traits.items():
         peer(python, "ldsc", **common, trait_name=trait, sumstats_file=str(file), num_processes=1,
-             ldscore_save_format="quick_mode", w_file=str(grown.folder / resource.WEIGHTS),
-             snp_gene_weight_adata_path=str(grown.folder / resource.MATRIX))  # fmt: skip
+             ldscore_save_format="quick_mode", w_file=str(folder / resource.WEIGHTS),
+             snp_gene_weight_adata_path=str(folder / resource.MATRIX))  # fmt: skip
         peer(python, "cauchy", **common, trait_name=trait, annotation="domain")
         away = float(np.abs(read(own, trait)["z"] - read(others, trait)["z"]).max())
         ratio(f"demo-{trait}-z", away, 0.0, "z", away, 1e-3, away <= 1e-3)
@@ -218,15 +222,13 @@ class Grown:
     """A fresh demo section without its picture: counts, labels, GWAS and its resource."""
 
     def __init__(self, seed: int, work: Path) -> None:
-        programs, tissues = sections(seed)
-        tissue = tissues[0]
+        programs, tissue = first_section(seed)
         self.study = _study(seed, programs.names,
                             domain_genes(programs, tissue, GWAS_DOMAIN, 120))  # fmt: skip
         self.paths = gwas_files.write(self.study, _made(work / "gwas"))
-        self.folder = work / "resource"
-        choice = PanelChoice(str(self.paths.bfile_root), str(self.paths.gtf),
+        self.choice = PanelChoice(str(self.paths.bfile_root), str(self.paths.gtf),
                              str(self.paths.keep_snp_root))  # fmt: skip
-        finish(build_resource(choice, tuple(programs.names), self.folder, "demo"))
+        self.all_genes = tuple(programs.names)
         seen = np.asarray(tissue.rna.sum(axis=0)).ravel() > 0
         self.genes = tuple(g for g, s in zip(programs.names, seen, strict=True) if s)
         counts = tissue.rna.tocsr()[:, np.flatnonzero(seen)].astype(np.float32)
@@ -235,6 +237,14 @@ class Grown:
         self.xy, self.codes = tissue.lattice.xy_um, tissue.truth.domain
         self.labels = tissue.truth.domain_names.astype(str).astype(object)
         self.spots = pd.Index([f"spot{i}" for i in range(len(self.xy))], dtype=object)
+
+    def resource(self, folder: Path) -> Path:
+        finish(build_resource(self.choice, self.all_genes, folder, "demo"))
+        return folder
+
+    def snps(self) -> resource.SnpPart:
+        """What quick mode would read from a resource of this panel."""
+        return finish(from_panel(self.choice, self.all_genes, None, 0, 100))
 
     def scored(self) -> Scores:
         return finish(scores(self.log, self.genes, self.xy, self.latent, self.codes, ScoreChoice(),
@@ -247,7 +257,7 @@ def planted(seeds: tuple[int, ...]) -> None:
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
             grown = Grown(seed, Path(folder))
-            part = resource.open_quick(grown.folder)
+            part = grown.snps()
         specificity, columns = matched(part, grown.scored())
         reference = reference_of(part)
         z, people = grown.study.z[gwas.PLANTED], grown.study.people
@@ -266,19 +276,21 @@ def calibration(nulls: int) -> None:
     """Share of spots below 0.05 over null traits whose heritability is spread over all SNPs."""
     with tempfile.TemporaryDirectory() as folder:
         grown = Grown(SEED, Path(folder))
-        part = resource.open_quick(grown.folder)
+        part = grown.snps()
     specificity, columns = matched(part, grown.scored())
     specificity = specificity[::4]
     reference, weights = reference_of(part), Weights(part.matrix[:, columns])
     panel, population = _population()
     shares, z_sd = [], []
     for start in range(0, nulls, 50):
-        designs = []
-        for k in range(start, min(start + 50, nulls)):
-            rng = np.random.default_rng([SEED, 77, k])
-            z = gwas._z_scores(rng, population, np.ones(len(panel)), float(gwas._SAMPLES))
-            trait = lay_on(reference, f"null{k}", panel.name, z, np.full(len(panel), 6e4))
-            designs.append(Design(reference, trait, 200))
+        count = min(50, nulls - start)
+        z = null_z(np.random.default_rng([SEED, 77, start]), population, count)
+        people = np.full(len(panel), float(gwas._SAMPLES))
+        designs = [
+            Design(reference, lay_on(reference, f"null{start + k}", panel.name, z[:, k], people),
+                   200)
+            for k in range(count)
+        ]  # fmt: skip
         for found in finish(trait_maps(weights, specificity, designs)):
             shares.append(float((found.p < 0.05).mean()))
             z_sd.append(float(np.nanstd(found.z)))
@@ -293,9 +305,28 @@ def calibration(nulls: int) -> None:
     ratio("null-share-below-0.05", mean, 0.05, "share", away, 3, away <= 3)
 
 
+def null_z(rng: np.random.Generator, population: Any, traits: int) -> Any:
+    """Draw z of traits whose effects are equal in size at every SNP, block by block of linkage."""
+    count = sum(len(g) for g in population)
+    size = np.sqrt(gwas._HERITABILITY / count)
+    parts = []
+    for g in population:
+        beta = rng.choice([-size, size], (len(g), traits))
+        noise = g @ rng.standard_normal((g.shape[1], traits)) / np.sqrt(g.shape[1])
+        parts.append(np.sqrt(gwas._SAMPLES) * (g @ g.T / g.shape[1]) @ beta + noise)
+    return np.concatenate(parts)
+
+
+def first_section(seed: int) -> tuple[Programs, Tissue]:
+    """The demo's section 1 alone, as `sections` draws it."""
+    streams = np.random.default_rng(seed).spawn(len(SECTIONS) + 1)
+    programs = Programs.random(streams[0])
+    return programs, grow(streams[1], SECTIONS[0], programs, set())
+
+
 def _population() -> tuple[gwas.Panel, Any]:
     """The demo's panel with the larger population behind it, drawn again."""
-    programs, _ = sections(SEED)
+    programs, _ = first_section(SEED)
     rng = np.random.default_rng([SEED, 2])
     places = gwas._place_genes(rng, programs.names)
     return gwas._panel(rng, places)
