@@ -117,9 +117,9 @@ class Selected:
         order = np.argsort(-weights, kind="stable")[:MOST_SHOWN]
         own = t.types[t.codes[i]] if t.codes[i] >= 0 else "type unknown"
         bars = Chart(
-            "one cell", "bar", f"Around {names[i]} ({own})", Axis("cell type"), Axis("share"),
+            "one cell", "bar", f"Around this {own}"[:34], Axis("cell type"), Axis("share"),
             {"cell type": list(t.types), "share": numbers(shares[i])},
-            (Link("category", t.types, value=self.value),),
+            (Link("category", t.types, value=self.value),), (str(names[i]),),
         )  # fmt: skip
         near_by = Chart(
             "its neighbours", "scatter", f"{len(others)} neighbours and their weights",
