@@ -10,8 +10,8 @@ section, mean over both.
 Choices by inner splits (leave one training section out; nothing of the test section is looked at
 but its pictures): the ridge penalty; for `reduced rank` the rank, the penalty, and how features are
 taken (the best three of TAKEN, averaged). Networks stop on blocks of the training sections; their
-sizes (`fit_network`) were fixed beforehand. The kind of model (reduced rank) and the candidates of TAKEN were found while
-looking at these same sections; see results/her2st_expression.md.
+sizes (`fit_network`) were fixed beforehand. The kind of model (reduced rank) and the candidates of
+TAKEN were found while looking at these same sections; see results/her2st_expression.md.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ FLOORS = {("within patient", "raw"): 0.267, ("within patient", "smoothed"): 0.38
           ("A to C", "raw"): 0.147, ("A to C", "smoothed"): 0.218,
           ("C to A", "raw"): 0.073, ("C to A", "smoothed"): 0.099}  # fmt: skip
 TARGETS = {"within patient": 0.43, "A to C": 0.26, "C to A": 0.13}
-MARKERS = tuple(
-    "ERBB2 GRB7 FASN COL1A1 COL1A2 COL3A1 KRT8 KRT18 KRT19 EPCAM CD24 CD3D CD74 HLA-DRA IGKC IGHG3"
-    " MS4A1 GNAS VIM SPARC FN1 ACTA2 FABP4 MGP SCGB2A2 TFF1".split()  # noqa: SIM905
+MARKERS = (
+    "ERBB2,GRB7,FASN,COL1A1,COL1A2,COL3A1,KRT8,KRT18,KRT19,EPCAM,CD24,CD3D,CD74,HLA-DRA,IGKC,IGHG3,"
+    "MS4A1,GNAS,VIM,SPARC,FN1,ACTA2,FABP4,MGP,SCGB2A2,TFF1"
 )
 TAKEN = [(s, k) for s in ("spot", "spot and neighbours", "neighbourhood")
          for k in ("each section", "ranks in each section")]  # fmt: skip
@@ -96,7 +96,7 @@ class Task:
         self.lists = {
             "HEG250": [genes[i] for i in most_expressed(seen, 250)],
             "785": [g for g in listed if g in place],
-            "markers": [g for g in MARKERS if g in place],
+            "markers": [g for g in MARKERS.split(",") if g in place],
         }
         self.genes = list(dict.fromkeys(g for v in self.lists.values() for g in v))
         columns = [place[g] for g in self.genes]
