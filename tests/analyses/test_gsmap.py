@@ -184,6 +184,8 @@ def test_without_annotation_with_the_network_and_adjusted(
     assert np.nanmean(less.part("marked_z").values[immune]) < np.nanmean(
         plain.part("marked_z").values[immune]
     )
+    with pytest.raises(StmlError, match="the same thing twice"):
+        run("gsmap", embedded, **asked(files, adjust_for=("immune", "immune")))
     with pytest.raises(StmlError, match="no label 'fat'"):
         run("gsmap", embedded, **asked(files, adjust_for=("fat",)))
 
