@@ -46,10 +46,25 @@ def opened(spots: int) -> Any:
     return SpaConLive(Result.of("bench", *parts), Inputs((section,)), SpaConParams())
 
 
-def timed(act: Any) -> tuple[Any, float, float]:
+def timed(act: Any, *given: Any) -> tuple[Any, float, float]:
     cpu, wall = time.process_time(), time.perf_counter()
-    found = act()
+    found = act(*given)
     return found, time.process_time() - cpu, time.perf_counter() - wall
+
+
+def cold(live: Any) -> Any:
+    """One position as if nothing were known."""
+    from napari_stml.methods.spacon.partition import Cut
+
+    live._blends._graphs.clear()
+    return Cut("leiden", 0.75, 0).of(live._blends.graph(0.46))
+
+
+def exact(live: Any, share: float) -> Any:
+    from napari_stml.analyses.spacon import SpaConLiveParams
+
+    live._blends._graphs.clear()
+    return live.update(SpaConLiveParams(share=share), None)
 
 
 def measured(quick: bool) -> None:
@@ -61,17 +76,15 @@ def measured(quick: bool) -> None:
         cache = AnswerCache(1 << 30)
         ahead = 0.0
         for params in live.grid():
-            result, cpu, _ = timed(lambda p=params: live.update(p, None))
+            result, cpu, _ = timed(live.update, params, None)
             ahead = max(ahead, cpu)
             cache.put(LiveAnswer(0, params, result))
-        _, nearest, _ = timed(lambda: cache.nearest(SpaConLiveParams(share=0.46)))
-        times = []
-        for share in (0.46, 0.34) if spots > 3_000 else (0.46, 0.34, 0.74, 0.88):
-            live._blends._graphs.clear()
-            times.append(timed(lambda s=share: live.update(SpaConLiveParams(share=s), None))[1:])
-        cpu, wall = np.min(times, axis=0)
+        _, nearest, _ = timed(cache.nearest, SpaConLiveParams(share=0.46))
+        shares = (0.46, 0.34) if spots > 3_000 else (0.46, 0.34, 0.74, 0.88)
+        cpu, wall = np.min([timed(exact, live, share)[1:] for share in shares], axis=0)
         print(f"{spots} spots: exact {cpu:.2f} CPU s ({wall:.2f} s wall), a fixed place "
-              f"{1e3 * ahead:.1f} ms, the nearest known {1e3 * nearest:.2f} ms", flush=True)  # fmt: skip
+              f"{1e3 * ahead:.1f} ms, the nearest known {1e3 * nearest:.2f} ms",
+              flush=True)  # fmt: skip
         if spots == 1_000:
             continue  # warms up
         if spots <= 3_000:
@@ -79,12 +92,8 @@ def measured(quick: bool) -> None:
             continue
         known = nearest + ahead
         ratio(f"nearest-{spots}", known, None, "CPUs", known / 0.1, 1.0, known <= 0.1)
-        cut = live._blends
-        cut._graphs.clear()
-        from napari_stml.methods.spacon.partition import Cut
-
-        _, cold, _ = timed(lambda: Cut("leiden", 0.75, 0).of(cut.graph(0.46)))
-        ratio(f"refined-{spots}", cpu, cold, "CPUs", cpu / cold, 1.5, cpu <= 1.5 * cold)
+        _, anew, _ = timed(cold, live)
+        ratio(f"refined-{spots}", cpu, anew, "CPUs", cpu / anew, 1.5, cpu <= 1.5 * anew)
 
 
 def main() -> None:

@@ -71,8 +71,7 @@ def on_tissue(
         _check(order, names)
         found = [_part(xy, section == name, reach) for name in names]
         found += [
-            _between(xy, section, (one, two), reach)
-            for one, two in itertools.pairwise(order)
+            _between(xy, section, (one, two), reach) for one, two in itertools.pairwise(order)
         ]
     if loops:
         found.append((np.arange(n), np.arange(n)))
