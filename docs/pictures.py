@@ -36,7 +36,7 @@ SLIDE = {
     "tile": "slide-tile",
     "gallery": "slide-gallery",
 }
-GWAS = {"significance": "gsmap"}
+GWAS = {"run-gsmap": "gsmap", "significance": "gsmap-threshold"}
 NICHES = {"selection": "niches", "spot": "niches-spot", "network": "niches-network"}
 WIDTH = 1200
 
