@@ -31,7 +31,7 @@ from napari_stml.demo.layout import DOMAINS
 from napari_stml.demo.make import GWAS_DOMAIN, _study
 from napari_stml.demo.section import SECTIONS, Tissue, domain_genes, grow
 from napari_stml.io.gsmap import resource
-from napari_stml.io.gsmap.tree import ResultTree, read_scores
+from napari_stml.io.gsmap.tree import ResultTree, read_scores, write_scores
 from napari_stml.methods.embedding.pca import components
 from napari_stml.methods.expression.normalise import log_per_target
 from napari_stml.methods.gsmap.cauchy import by_label
@@ -49,7 +49,7 @@ SEED = 101
 FRESH = tuple(range(101, 121))
 """Seeds on which nothing was developed."""
 NULLS = 500
-EVERYTHING = ["demo", "ldsc", "scores", "null", "planted"]
+EVERYTHING = ["demo", "ldsc", "scores", "null", "null-both", "planted"]
 
 
 def main() -> None:
@@ -76,6 +76,8 @@ def main() -> None:
             specificities(work / "scores", 150 if args.quick else 600, args.peer_python)
         if "null" in args.only:
             calibration(50 if args.quick else NULLS)
+        if "null-both" in args.only:
+            nulls_by_both(work / "nulls", args.peer_python, 2 if args.quick else 5)
         if "planted" in args.only:
             planted(FRESH[:3] if args.quick else FRESH)
         if args.large:
@@ -303,6 +305,36 @@ def calibration(nulls: int) -> None:
           f"sd of z within a trait {np.mean(z_sd):.3f}")  # fmt: skip
     away = abs(mean - 0.05) / error
     ratio("null-share-below-0.05", mean, 0.05, "share", away, 3, away <= 3)
+
+
+def nulls_by_both(work: Path, python: Path, count: int) -> None:
+    """The share of spots below 0.05 by both programs, on the first null traits."""
+    grown = Grown(SEED, work)
+    folder = grown.resource(work / "resource")
+    tree = ResultTree.of(work, "sample")
+    scored = grown.scored()
+    write_scores(tree.scores, scored.genes, tuple(grown.spots[::4]), scored.values[::4])
+    use_resource(tree, folder)
+    panel, population = _population()
+    z = null_z(np.random.default_rng([SEED, 77, 0]), population, 50)
+    away = []
+    for k in range(count):
+        file = work / f"null{k}.sumstats.gz"
+        pd.DataFrame({"SNP": panel.name, "A1": "A", "A2": "G", "Z": z[:, k],
+                      "N": gwas._SAMPLES}).to_csv(file, sep="\t", index=False)  # fmt: skip
+        finish(spatial_ldsc(tree, {f"null{k}": file}, folder=folder))
+        own = (read(tree, f"null{k}")["p"] < 0.05).mean()
+        if peer(python, "ldsc", workdir=str(work), sample_name="sample", trait_name=f"null{k}",
+                sumstats_file=str(file), num_processes=1, ldscore_save_format="quick_mode",
+                w_file=str(folder / resource.WEIGHTS),
+                snp_gene_weight_adata_path=str(folder / resource.MATRIX)) is None:  # fmt: skip
+            print("gsMap is not installed: make peers")
+            return
+        theirs = (read(tree, f"null{k}")["p"] < 0.05).mean()
+        print(f"null{k}: share of p < 0.05 ours {own:.5f}, gsMap {theirs:.5f}", flush=True)
+        away.append(abs(own - theirs))
+    most = float(max(away))
+    ratio("null-share-ours-and-gsmap", most, 0.0, "share", most, 0, most == 0)
 
 
 def null_z(rng: np.random.Generator, population: Any, traits: int) -> Any:
