@@ -17,6 +17,7 @@ from watching import Heard, children, group, lives, until
 
 import napari_stml
 from napari_stml.core.errors import StmlError
+from napari_stml.core.params import LiveParams
 from napari_stml.runs.failures import WorkerDiedError, cause_of_death
 
 if TYPE_CHECKING:
@@ -100,6 +101,30 @@ def test_workers_that_cannot_start_are_an_error_not_a_loop(start: Start, tmp_pat
     assert outcome is not None
     with pytest.raises(WorkerDiedError, match="cannot be started: it ended by itself with code 7"):
         raise outcome.error or AssertionError
+
+
+def test_a_worker_that_is_slow_to_start_did_not_run_out_of_memory(
+    start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "endless.py").write_text("import signal; signal.pause()", encoding="utf-8")
+    workers = start(path=(str(tmp_path),), preload=("endless",), start_s=0.3)
+    outcome = workers.submit("toy:echo", {}).wait(20)
+    assert outcome is not None
+    assert isinstance(outcome.error, WorkerDiedError)
+    assert "it had not started within 0.3 s" in str(outcome.error)
+    assert "memory" not in str(outcome.error)
+
+
+def test_a_live_session_hears_that_its_worker_was_slow_to_start(
+    start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "endless.py").write_text("import signal; signal.pause()", encoding="utf-8")
+    workers = start(path=(str(tmp_path),), preload=("endless",), start_s=0.3)
+    errors: Heard[StmlError] = Heard()
+    workers.open_live("toy:wave", {}, LiveParams, on_answer=lambda answer: None, on_error=errors)
+    assert errors.wait(lambda items: len(items) > 0)
+    assert "had not started within 0.3 s" in str(errors.items[0])
+    assert "memory" not in str(errors.items[0])
 
 
 def test_a_missing_preload_is_only_logged(start: Start) -> None:

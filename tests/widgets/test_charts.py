@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyqtgraph as pg
 import pytest
 
 from napari_stml.core.charts import Axis, Chart, Link
@@ -80,7 +81,10 @@ def test_a_selection_is_ringed_in_the_map_and_kept_in_the_bars(qtbot: QtBot) -> 
     for view in (scatter, bars):
         qtbot.addWidget(view)
     scatter.highlight(frozenset({"s2"}))
-    ring = scatter.plot.getPlotItem().items[-1]
+    points, ring = (
+        item for item in scatter.plot.getPlotItem().items if isinstance(item, pg.ScatterPlotItem)
+    )
+    assert len(points.getData()[0]) == 3
     assert ring.getData()[0].tolist() == [2.0]
     bars.highlight(frozenset({"b"}))
     brushes = bars.plot.getPlotItem().items[0].opts["brushes"]

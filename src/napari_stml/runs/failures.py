@@ -88,3 +88,17 @@ def died(code: int, where: str, log: str) -> WorkerDiedError:
     return WorkerDiedError(
         f"The worker process stopped: {cause_of_death(code)}", where=where, do=do
     )
+
+
+def too_slow(seconds: float) -> str:
+    """Why a worker was given up before it answered; the system did not end it, we did."""
+    return f"it had not started within {seconds:g} s"
+
+
+def never_started(seconds: float, where: str, log: str) -> WorkerDiedError:
+    """The message when a worker was given up while it started."""
+    return WorkerDiedError(
+        f"The worker process was given up: {too_slow(seconds)}",
+        where=where,
+        do=f"the computer may be busy: close other programs, try again; the log is {log}",
+    )

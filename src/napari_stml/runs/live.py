@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_stml.runs.answers import AnswerCache, LiveAnswer, distance
-from napari_stml.runs.failures import died, from_data
+from napari_stml.runs.failures import from_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -197,7 +197,7 @@ class LiveSession:
             self._settle(message.get("op", 0))
         self.complain(from_data(message["error"]))
 
-    def crashed(self, code: int, log: str) -> None:
+    def crashed(self, error: Callable[[str], StmlError]) -> None:
         """Its worker died: said where something of it was underway, opened again when wanted."""
         with self._lock:
             guilty = self.underway or not self.opened.is_set()
@@ -206,7 +206,7 @@ class LiveSession:
             self._grid = False
             self._settled = self._sent
         if guilty:
-            self.complain(died(code, self.title, log))
+            self.complain(error(self.title))
 
     def complain(self, error: StmlError) -> None:
         if self._on_error is not None and not self._closed:

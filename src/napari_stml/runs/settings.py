@@ -48,7 +48,8 @@ class WorkerSettings:
     closing_s
         How long after that it may take to close its files before it is killed.
     start_s
-        How long a worker may take until it answers for the first time.
+        How long a worker may take until it answers for the first time; long enough for a
+        loaded laptop that reads its libraries from a cold disk.
     """
 
     preload: tuple[str, ...] = ()
@@ -59,7 +60,7 @@ class WorkerSettings:
     guard: Guard = field(default_factory=default_guard)
     write_off_s: float = 0.12
     closing_s: float = 2.0
-    start_s: float = 60.0
+    start_s: float = 180.0
 
 
 def log_folder() -> Path:

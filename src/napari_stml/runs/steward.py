@@ -17,7 +17,13 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from napari_stml.core.errors import StmlError
-from napari_stml.runs.failures import WorkerDiedError, cause_of_death, died
+from napari_stml.runs.failures import (
+    WorkerDiedError,
+    cause_of_death,
+    died,
+    never_started,
+    too_slow,
+)
 from napari_stml.runs.process import WorkerProcess
 
 if TYPE_CHECKING:
@@ -272,28 +278,38 @@ class Steward(threading.Thread):
         else:
             session.unanswered(message)
 
-    def _bury(self, worker: WorkerProcess) -> None:
-        """A worker is gone: free what it held, tell whom it concerns."""
+    def _bury(self, worker: WorkerProcess, late: bool = False) -> None:
+        """A worker is gone: free what it held, tell whom it concerns.
+
+        One that was late was killed by us, which its exit code does not say.
+        """
         self._selector.unregister(worker.fileno())
         was_starting = worker.state == "starting"
         code = worker.reap()
-        _log.info("the worker %d ended: %s", worker.pid, cause_of_death(code))
+        cause = too_slow(self._settings.start_s) if late else cause_of_death(code)
+        _log.info("the worker %d ended: %s", worker.pid, cause)
+
+        def error(title: str) -> WorkerDiedError:
+            if late:
+                return never_started(self._settings.start_s, title, str(self._log_file))
+            return died(code, title, str(self._log_file))
+
         if worker in self.retiring:
             del self.retiring[worker]
             return
         if was_starting:
-            self._start_failed(cause_of_death(code))
+            self._start_failed(cause)
         if worker is self.runner:
             self.runner = None
             run, self.current, self._write_off_at = self.current, None, None
             if run is not None and run.cancel_asked:
                 run.end("cancelled")
             elif run is not None:
-                run.end("failed", error=died(code, run.title, str(self._log_file)))
+                run.end("failed", error=error(run.title))
         elif worker is self.spare:
             self.spare = None
             for session in list(self.sessions.values()):
-                session.crashed(code, str(self._log_file))
+                session.crashed(error)
 
     def _keep_deadlines(self) -> None:
         now = time.monotonic()
@@ -305,11 +321,11 @@ class Steward(threading.Thread):
                 self.retiring[old] = (now + 1.0, gpu)
         for worker in (self.runner, self.spare):
             if worker is not None and worker.state == "starting":
-                late = now - worker.started > self._settings.start_s
+                late = worker.alive and now - worker.started > self._settings.start_s
                 if late:
                     worker.kill()
                 if not worker.alive or late:
-                    self._bury(worker)
+                    self._bury(worker, late)
 
     def _write_off(self) -> None:
         """The cancelled Run is over for the user; its worker has a while to close its files."""
