@@ -1,4 +1,4 @@
-"""Make the screenshots of these pages anew: `python docs/pictures.py [window|slide|niches|gwas]`.
+"""Make the screenshots of these pages anew: `python docs/pictures.py [window|slide|...]`.
 
 Needs a display. Those of the window are taken by the tour that `make demo` leaves, those of the
 page Slide by one that clicks through its analyses, so they show the program as it is.
@@ -38,13 +38,14 @@ SLIDE = {
 }
 GWAS = {"run-gsmap": "gsmap", "significance": "gsmap-threshold"}
 NICHES = {"selection": "niches", "spot": "niches-spot", "network": "niches-network"}
+SPACON = {"connections": "spacon", "links": "spacon-links", "charts": "spacon-charts"}
 WIDTH = 1200
 
 
 def main() -> None:
     """Open a fresh demo, take the tours, keep the pictures that pages show."""
     PICTURES.mkdir(exist_ok=True)
-    asked = sys.argv[1:] or ["window", "slide", "niches", "gwas"]
+    asked = sys.argv[1:] or ["window", "slide", "niches", "gwas", "spacon"]
     with tempfile.TemporaryDirectory() as folder:
         demo = make_demo(Path(folder))
         if "window" in asked:
@@ -67,6 +68,12 @@ def main() -> None:
                     "gtf": str(files.gtf), "annotation": "truth_domain",
                     "embedding": "truth_proportions"}  # fmt: skip
             keep_all(gwas_tour(demo.store, Path(folder), **asks), GWAS)
+        if "spacon" in asked:
+            from napari_stml.widgets.spacon_tour import spacon_tour
+
+            form = {"connections": "stored matrix", "matrix": "connectivity",
+                    "compare": "truth_module"}  # fmt: skip
+            keep_all(spacon_tour(demo.store, Path(folder), **form), SPACON)
 
 
 def keep_all(pictures: list[Path], wanted: dict[str, str]) -> None:

@@ -63,7 +63,7 @@ def main() -> None:
     losses, seconds = [], []
     if mode == "full":
         edges = torch.from_numpy(arrays["full"])
-        tissue = torch.from_numpy(np.argwhere(spa).T.copy())
+        tissue = torch.from_numpy(np.argwhere(spa).T.astype(np.int64))
         whole = torch.from_numpy(x)
         for _ in range(plan["steps"]):
             began = time.process_time()

@@ -54,15 +54,18 @@ def _layer(h: Tensor, convs: list[GraphAttention], edges: Edges) -> Tensor:
     inner, outer = convs[0].lin_src.shape
     weights = torch.stack([c.lin_src for c in convs])
     if outer > inner:
-        vectors = [torch.stack([c.lin_src @ a.view(-1) for c, a in zip(convs, side, strict=True)])
-                   for side in _sides(convs)]  # fmt: skip
-        return _times(convs[0].attend(h, *(_scores(h, v) for v in vectors), edges), weights)
+        of_source, of_target = (
+            torch.stack([c.lin_src @ a.view(-1) for c, a in zip(convs, side, strict=True)])
+            for side in _sides(convs)
+        )
+        found = convs[0].attend(h, _scores(h, of_source), _scores(h, of_target), edges)
+        return _times(found, weights)
     return _attended(_times(h, weights), convs, edges)
 
 
 def _attended(z: Tensor, convs: list[GraphAttention], edges: Edges) -> Tensor:
-    vectors = [torch.stack([a.view(-1) for a in side]) for side in _sides(convs)]
-    return convs[0].attend(z, *(_scores(z, v) for v in vectors), edges)
+    of_source, of_target = (torch.stack([a.view(-1) for a in side]) for side in _sides(convs))
+    return convs[0].attend(z, _scores(z, of_source), _scores(z, of_target), edges)
 
 
 def _sides(convs: list[GraphAttention]) -> tuple[list[Tensor], list[Tensor]]:
@@ -84,17 +87,21 @@ def _times(h: Tensor, weights: Tensor) -> Tensor:
 def _normed(h: Tensor, norms: list[nn.BatchNorm1d]) -> Tensor:
     """Batch norm of each view by itself, with its own statistics."""
     width, one = h.shape[1], norms[0]
-    running = [torch.cat([getattr(b, f"running_{k}") for b in norms]) for k in ("mean", "var")]
+    mean, variance = (
+        torch.cat([getattr(b, f"running_{k}") for b in norms]) for k in ("mean", "var")
+    )
     out = batch_norm(
-        h.view(-1, 2 * width), *running, torch.cat([b.weight for b in norms]),
+        h.view(-1, 2 * width), mean, variance, torch.cat([b.weight for b in norms]),
         torch.cat([b.bias for b in norms]), one.training,
         one.momentum if one.momentum is not None else 0.1, one.eps,
     )  # fmt: skip
     if one.training:
-        for name, both in zip(("mean", "var"), running, strict=True):
-            for b, own in zip(norms, both.split(width), strict=True):
-                getattr(b, f"running_{name}").copy_(own)
-        for b in norms:
+        for i, b in enumerate(norms):
+            own = slice(i * width, (i + 1) * width)
+            assert b.running_mean is not None
+            assert b.running_var is not None
+            b.running_mean.copy_(mean[own])
+            b.running_var.copy_(variance[own])
             if b.num_batches_tracked is not None:
                 b.num_batches_tracked.add_(1)
     return out.view(-1, width)
