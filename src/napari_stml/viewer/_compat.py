@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari.layers import Layer
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QWidget
+
+log = logging.getLogger(__name__)
 
 
 def canvas_widget(viewer: Viewer) -> QWidget | None:
@@ -58,17 +61,25 @@ def unwrapped(viewer: Viewer) -> Viewer:
 
 
 def edit_shape(
-    layer: Any, place: int, corners_yx: Any, face: Any, edge: Any, width: float | None = None
+    layer: Any, place: int, ways: Sequence[Any], face: Any, edge: Any, width: float | None = None
 ) -> None:
     """Change one shape in place, with its colours and the width of its edge.
 
     napari offers only to set the data of all shapes, which triangulates every one anew (seconds
     for hundreds of regions); its own tools edit the list behind the layer, as is done here.
+    ``ways`` are corners (y, x), the best first: napari's triangulation refuses some outlines
+    (rings that touch), then the next ones are tried.
     """
     shapes = layer._data_view
     if width is not None and shapes.shapes[place].edge_width != width:
         shapes.shapes[place].edge_width = width
-    shapes.edit(place, corners_yx, face_color=face, edge_color=edge)
+    for corners in ways:
+        try:
+            shapes.edit(place, corners, face_color=face, edge_color=edge)
+        except (RuntimeError, ValueError) as error:
+            log.warning("an outline of %d corners is drawn simpler: %s", len(corners), error)
+            continue
+        break
     layer.refresh(thumbnail=False, highlight=False)
 
 

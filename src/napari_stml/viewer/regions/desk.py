@@ -12,7 +12,7 @@ from qtpy.QtCore import QTimer
 
 from napari_stml.core.errors import StmlError
 from napari_stml.regions.measuring import extent
-from napari_stml.regions.region import Drawn
+from napari_stml.regions.region import AREAS, Drawn, sound
 from napari_stml.viewer.regions.book import Book
 from napari_stml.viewer.regions.picture import Picture
 from napari_stml.viewer.regions.sizes import size_words
@@ -55,6 +55,8 @@ class RegionDesk:
         self.chosen: tuple[str, ...] = ()
         self.pen = ""
         self.author = ""
+        self.painting = False
+        self.handles = True
         self._view: SectionView | None = None
         self._books: dict[str, Book] = {}
         self._after = QTimer()
@@ -126,11 +128,15 @@ class RegionDesk:
             return
         active = self.state.viewer.layers.selection.active
         layer = self.picture.show_all([(r, self._ink(r)) for r in self.book.drawing.regions])
-        self.state.viewer.add_layer(layer)
-        self.state.pointer.explain(layer)
-        if self.sketch is not None and self.sketch.stands:
-            self.sketch.raise_()
-        self.state.viewer.layers.selection.active = active
+        self.painting = True  # the tool stays in the hand although another layer is active
+        try:
+            self.state.viewer.add_layer(layer)
+            self.state.pointer.explain(layer)
+            if self.sketch is not None and self.sketch.stands:
+                self.sketch.raise_()
+            self.state.viewer.layers.selection.active = active
+        finally:
+            self.painting = False
 
     def _put_away(self) -> None:
         self.save()
@@ -201,7 +207,8 @@ class RegionDesk:
                     self.picture.put(region, self._ink(region))
         self._after.start()
         kept = tuple(i for i in self.chosen if self.book.drawing.get(i) is not None)
-        self.choose(kept, again=True)
+        if kept != self.chosen or any(i in step.after for i in kept):
+            self.choose(kept, again=True)
         self.changed.emit()
 
     def _tell_all(self) -> None:
@@ -231,11 +238,10 @@ class RegionDesk:
             self.sketch.add()
         if not self.sketch.stands:
             return
-        whole = some[0] if len(some) == 1 else shapely.MultiPolygon(
-            [p for s in some for p in shapely.get_parts(s) if p.geom_type == "Polygon"]
-        ) if some else None  # fmt: skip
+        areas = [sound(o) for o in some if o.geom_type in AREAS]
+        whole = some[0] if len(some) == 1 else shapely.union_all(areas) if areas else None
         self.sketch.show(whole)
-        self.sketch.show_corners(some[0] if len(some) == 1 else None)
+        self.sketch.show_corners(some[0] if len(some) == 1 and self.handles else None)
         self.tell_size(some[0] if len(some) == 1 else None)
 
     def region_at(self, xy: NDArray[np.float64], reach: float) -> Drawn | None:
@@ -293,8 +299,9 @@ class RegionDesk:
                 self.do(lambda d: d.put(title, [one.with_(outline=new, form="polygon")]))
             return
         region = Drawn.new(outline, kind=self.pen, form=form)
-        if self.do(lambda d: d.add(region)):
-            self.choose([region.id])
+        before, self.chosen = self.chosen, (region.id,)
+        if not self.do(lambda d: d.add(region)):
+            self.choose(before, again=True)
 
     def class_requested(self, name: str) -> None:
         """Give the selected regions a class; what is drawn next has it, too."""

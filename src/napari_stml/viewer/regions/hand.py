@@ -75,6 +75,7 @@ class Hand:
             self._bind(sketch)
             sketch.take_mouse(True)
             self.tool = tool
+            self._desk.handles = tool == "select"
             self._desk.show_chosen()
         elif sketch is not None and sketch.stands:
             sketch.take_mouse(False)
@@ -94,6 +95,8 @@ class Hand:
         """The user turned to another layer: its own mouse is back."""
         sketch = self._desk.sketch
         active = self._desk.state.viewer.layers.selection.active
+        if self._desk.painting:
+            return
         if self.tool and sketch is not None and active is not sketch.layer:
             self._drop_stroke()
             self.tool = ""

@@ -33,6 +33,19 @@ def thread(outline: BaseGeometry) -> NDArray[np.float64]:
     return np.vstack(parts)[:, ::-1]
 
 
+def ways(outline: BaseGeometry) -> list[NDArray[np.float64]]:
+    """The corners of an outline, then simpler ones for a canvas that refuses it."""
+    found = [thread(outline)]
+    if outline.geom_type in {"Polygon", "MultiPolygon"} and not outline.is_empty:
+        sound = shapely.buffer(outline, 0)
+        extent = float(np.hypot(*(np.array(outline.bounds[2:]) - outline.bounds[:2])))
+        simple = shapely.buffer(shapely.simplify(sound, extent / 1000), -extent / 20_000)
+        largest = max(shapely.get_parts(outline), key=lambda p: p.area)
+        found += [thread(simple), thread(shapely.Polygon(largest.exterior))]
+        found.append(thread(outline.convex_hull))
+    return [*found, NOWHERE]
+
+
 def crosses(outline: BaseGeometry, arm: float) -> BaseGeometry:
     """Points as little discs, so that they are seen and hit like areas."""
     return shapely.union_all(shapely.buffer(shapely.get_parts(outline), arm, quad_segs=2))

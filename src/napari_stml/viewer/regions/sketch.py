@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_stml.core.colours import rgba
 from napari_stml.viewer._compat import edit_shape, without_highlight
-from napari_stml.viewer.regions.rings import NOWHERE, drawable, thread
+from napari_stml.viewer.regions.rings import NOWHERE, drawable, ways
 
 if TYPE_CHECKING:
     from napari.layers import Points, Shapes
@@ -103,25 +103,27 @@ class Sketch:
         ink = rgba(colour)
         clear = np.zeros(4, dtype=np.float32)
         if outline is None or outline.is_empty:
-            edit_shape(self.layer, 0, NOWHERE, clear, clear)
+            edit_shape(self.layer, 0, [NOWHERE], clear, clear)
             return
         is_area = outline.geom_type in {"Polygon", "MultiPolygon"}
         face = rgba(colour, fill) if is_area else ink
-        corners = thread(drawable(outline, width))
-        edit_shape(self.layer, 0, corners, face, ink if is_area else clear, width)
+        edit_shape(
+            self.layer, 0, ways(drawable(outline, width)), face, ink if is_area else clear, width
+        )
 
     def show_corners(self, outline: BaseGeometry | None) -> None:
         """Handles at all corners; None takes them away."""
         yx = corners_of(outline) if outline is not None else np.empty((0, 2))
         if len(yx) > MOST_CORNERS:
             yx = np.empty((0, 2))
-        self.corners.visible = bool(len(yx))
         if len(yx):
-            self.corners.data = yx
-            self.corners.size = self.screen(8)
+            self.corners.data = yx  # their size on the screen is bounded, whatever the zoom
+        if self.corners.visible != bool(len(yx)):
+            self.corners.visible = bool(len(yx))
 
     def hide_corners(self) -> None:
-        self.corners.visible = False
+        if self.corners.visible:
+            self.corners.visible = False
 
 
 def corners_of(outline: BaseGeometry) -> NDArray[Any]:

@@ -66,6 +66,7 @@ class RegionsPage(QScrollArea):
         self.author.setPlaceholderText("Drawn by (your initials; empty for nobody)")
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
         self.banner = Banner()
+        self._rows: dict[str, tuple[tuple[Any, ...], tuple[str, ...]]] = {}
         self._arrange()
         self._connect()
         self._show()
@@ -171,7 +172,8 @@ class RegionsPage(QScrollArea):
             return
         counts = drawing.classes.counts(drawing.regions)
         self.classes.show_classes(drawing.classes, counts, self.desk.pen)
-        self.regions.show_regions([self._row(r) for r in drawing.regions])
+        self._rows = {r.id: self._row(r) for r in drawing.regions}
+        self.regions.show_regions([row for _, row in self._rows.values()])
         for button, word, title in ((self.undo, "Undo", drawing.undo_title),
                                     (self.redo, "Redo", drawing.redo_title)):  # fmt: skip
             button.setEnabled(bool(title))
@@ -179,17 +181,23 @@ class RegionsPage(QScrollArea):
         if self.desk.book is not None and self.desk.book.offer is None:
             self.banner.hide()
 
-    def _row(self, region: Drawn) -> tuple[str, str, str, str, str, str, str]:
+    def _row(self, region: Drawn) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+        """What the list shows, and what it was made from: unchanged regions cost nothing."""
         drawing, book = self.desk.drawing, self.desk.book
         assert drawing is not None
         assert book is not None
+        made_from = (region, book.place, drawing.classes.get(region.kind), self.desk.view)
+        known = self._rows.get(region.id)
+        if known is not None and all(a is b for a, b in zip(known[0], made_from, strict=True)):
+            return known
         signs = ("🔒" if drawing.is_locked(region) else "") + (
             " (hidden)" if drawing.is_hidden(region) else "")  # fmt: skip
         count = f"{book.count(region):,}" if region.is_area and book.place is not None else ""
         size = self.desk.size_of(region)
         tip = f"{short(region.title)}\n{short(region.notes)}".strip()
-        return (region.id, short(region.name) + signs, short(region.kind),
-                drawing.classes.colour_for(region), count, size, tip)  # fmt: skip
+        colour = drawing.classes.colour_for(region)
+        texts = (short(region.name) + signs, short(region.kind))
+        return made_from, (region.id, *texts, colour, count, size, tip)
 
     def _show_chosen(self) -> None:
         self.regions.show_chosen(self.desk.chosen)

@@ -41,26 +41,30 @@ class RegionTable(QTreeWidget):
                 self.setColumnWidth(column, width)
         self.setMinimumHeight(140)
         self._rows: dict[str, QTreeWidgetItem] = {}
+        self._shown: dict[str, tuple[str, ...]] = {}
         self.itemSelectionChanged.connect(self._selected)
         self.itemChanged.connect(self._changed)
 
-    def show_regions(self, rows: Sequence[tuple[str, str, str, str, str, str, str]]) -> None:
+    def show_regions(self, rows: Sequence[tuple[str, ...]]) -> None:
         """Rows of id, name, class, colour, count, size, tooltip; those that stand are changed."""
         self.blockSignals(True)
         ids = {row[0] for row in rows}
         for gone in [i for i in self._rows if i not in ids]:
             item = self._rows.pop(gone)
+            self._shown.pop(gone, None)
             self.takeTopLevelItem(self.indexOfTopLevelItem(item))
-        for name, *texts, colour, tooltip in (
-            (r[0], r[1], r[2], r[4], r[5], r[3], r[6]) for r in rows[-MOST_ROWS:]
-        ):
+        for row in rows[-MOST_ROWS:]:
+            if self._shown.get(row[0]) is row:
+                continue
+            name, title, kind, colour, count, size, tooltip = row
+            self._shown[name] = row
             item = self._rows.get(name)
             if item is None:
                 item = self._rows[name] = QTreeWidgetItem()
                 item.setData(NAME, Qt.ItemDataRole.UserRole, name)
                 item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
                 self.addTopLevelItem(item)
-            for column, text in enumerate(texts):
+            for column, text in enumerate((title, kind, count, size)):
                 if item.text(column) != text:
                     item.setText(column, text)
             if item.data(KIND, Qt.ItemDataRole.UserRole) != colour:
