@@ -56,6 +56,7 @@ class TraitMap:
     order = 10
     sections = "one"
     context = "inside"
+    uses_gpu = True
     Params = TraitMapParams
     LiveParams = TraitLiveParams
 
