@@ -446,3 +446,21 @@ def test_formatting_says_what_it_takes_and_drops(
     table = pd.read_csv(tmp_path / "o.sumstats.gz", sep="\t")
     assert table.to_dict("list") == {"SNP": ["rs1", "rs3"], "A1": ["A", "A"], "A2": ["G", "G"],
                                      "Z": [1.645, 50.0], "N": [500, 500]}  # fmt: skip
+
+
+def test_spots_know_the_region_they_lie_in(toy: Any) -> None:
+    import shapely
+
+    from napari_stml.analyses._gsmap_tell import regions_of
+    from napari_stml.core.inputs import Region
+
+    left = Region(shapely.to_wkb(shapely.box(-1, -1, 800, 1e5)), "core", "")
+    inner = Region(shapely.to_wkb(shapely.box(-1, -1, 800, 900)), "edge", "")
+    section = toy.with_(inside=np.arange(256) < 200).section({})
+    section.data["regions"] = (left, inner)
+    found = regions_of(section)
+    x, y = section.xy.T
+    expected = np.where(x > 800, -1, np.where(y > 900, 0, 1))
+    expected[200:] = -1
+    assert found.names == ("core", "edge")
+    assert found.codes.tolist() == expected.tolist()
