@@ -18,11 +18,13 @@ FEATURES = ("stf", "attention mil", "transmil", "ridge", "reduced rank", "pls", 
 
 class TrainParams(FromTable):
     network: Literal[
-        "tile vit", "stf", "ridge", "reduced rank", "pls", "mean", "he2rna", "vit_st", "attention mil", "transmil"
+        "tile vit", "stf", "ridge", "reduced rank", "pls", "mean", "he2rna", "vit_st",
+        "attention mil", "transmil",
     ] = param(
         "tile vit", title="Model",
         help="tile vit learns from the pixels of each tile; stf (SpatialTranscriptFormer) from "
-        "features of all spots and gene sets; ridge, reduced rank and pls are linear; the others are baselines.",
+        "features of all spots and gene sets; ridge, reduced rank and pls are linear; the others "
+        "are baselines.",
     )  # fmt: skip
     genes: Literal["markers", "most expressed", "variable", "file", "gene sets"] = param(
         "markers", title="Genes", help="Which genes are learned; 'markers' are those named below."
