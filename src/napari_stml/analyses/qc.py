@@ -73,7 +73,10 @@ class Qc:
     order = 10
     sections = "one"
     context = "inside"
-    gives = ("passes", "reason", "counts", "genes", "mitochondrial", "ribosomal")
+    gives = (
+        *("passes", "reason", "counts", "genes", "mitochondrial", "ribosomal"),
+        f"top {TOP} genes",
+    )
     Params = QcParams
 
     def needs(self, params: QcParams) -> Mapping[str, Need]:
