@@ -81,6 +81,17 @@ def test_a_known_position_is_answered_at_once(workers: Workers) -> None:
     panel.session.close()
 
 
+def test_the_nearest_becomes_exact_where_the_slider_arrives(workers: Workers) -> None:
+    panel = Panel(workers)
+    panel.session.update(AtPosition(alpha=0.2))
+    panel.exact(0.2)
+    panel.session.update(AtPosition(alpha=0.21))
+    there = panel.session.update(AtPosition(alpha=0.2))
+    assert there is not None
+    assert there.exact
+    panel.session.close()
+
+
 def test_stale_positions_are_never_computed(workers: Workers, tmp_path: Path) -> None:
     gate, log = tmp_path / "gate", tmp_path / "log"
     panel = Panel(workers, gate=str(gate), log=str(log))

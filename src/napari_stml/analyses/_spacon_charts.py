@@ -60,7 +60,7 @@ def loss_chart(losses: Sequence[float]) -> Chart:
     data = {"epoch": list(range(1, len(losses) + 1)), "error": numbers(np.array(losses))}
     note = "a lower error does not make a better map: compare with the untrained network"
     return Chart("loss", "line", "Training", Axis("epoch"),
-                 Axis("squared error per spot and gene"), data, notes=(note,))  # fmt: skip
+                 Axis("squared error per value"), data, notes=(note,))  # fmt: skip
 
 
 def curve(

@@ -114,7 +114,8 @@ class SpaCon:
         kept, lost = fitting([*charts, *degree_charts(named)])
         card = {
             "network": "spacon", "input": params.input, "columns": list(used),
-            "hidden": list(params.hidden), "fusion": params.fusion, "training": params.training, "seed": inputs.seed,
+            "hidden": list(params.hidden), "fusion": params.fusion, "training": params.training,
+            "seed": inputs.seed,
             "losses": list(trained.losses),
         }  # fmt: skip
         parts += [*kept, graph_table(named), Model("model", trained.tensors, card)]
@@ -227,7 +228,7 @@ def _training_words(params: SpaConParams, inputs: Inputs, trained: Trained) -> s
     )
     return (
         f"network {widths}, {params.fusion}, {what}, rate {params.rate:g}, seed {inputs.seed}; "
-        f"squared error per spot and gene {trained.losses[0]:.4g} to {trained.losses[-1]:.4g}"
+        f"squared error per value {trained.losses[0]:.4g} to {trained.losses[-1]:.4g}"
     )
 
 

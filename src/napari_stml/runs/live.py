@@ -95,7 +95,9 @@ class LiveSession:
             else:
                 away = distance(known.params, params)
                 key = known.params.canonical()
-                answer = None if key == self._shown[0] else self._numbered(known, away)
+                arrived = away == 0 and self._shown[1] > 0  # painted as the nearest, now exact
+                painted = key == self._shown[0] and not arrived
+                answer = None if painted else self._numbered(known, away)
                 self._shown = (key, away)
             if self._shown[1] > 0:
                 self._post(self)

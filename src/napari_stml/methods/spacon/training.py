@@ -44,7 +44,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the optimiser; ``loss`` is the squared error per spot and gene."""
+    """One step of the optimiser; ``loss`` is the squared error per value."""
 
     done: int
     total: int
