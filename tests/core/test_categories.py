@@ -67,3 +67,37 @@ def test_several_genes_together() -> None:
     flat = np.column_stack([np.ones(4), np.arange(4)]).astype(np.float32)
     assert np.isfinite(together(flat, "mean of z")).all()
     assert title_of(["A", "B", "C", "D"], "max") == "A, B, C and 1 more (max)"
+
+
+def test_a_split_is_named_coloured_merged_back_and_survives_its_record() -> None:
+    mask = np.array([True, False, False, False, False])
+    codes = np.array([0, 0, 1, 2, -1])
+    style = CategoryStyle().renamed("a", "tumour", NAMES).split("edge", mask, NAMES)
+    assert CategoryStyle.of(style.record()) == style
+    drawn = style.applied(codes, NAMES)
+    assert drawn.names == ("tumour", "b", "c", "edge")
+    assert drawn.codes.tolist() == [3, 0, 1, 2, -1]
+    np.testing.assert_array_equal(
+        drawn.colours[:3], CategoryStyle().applied(codes, NAMES).colours[:3]
+    )
+    named = style.renamed("edge", "front", NAMES).recoloured("front", "#010203")
+    drawn = named.applied(codes, NAMES)
+    assert drawn.names[3] == "front"
+    assert hex_of(drawn.colours[3]) == "#010203"
+    merged = named.renamed("front", "tumour", NAMES).applied(codes, NAMES)
+    assert merged.codes.tolist() == [0, 0, 1, 2, -1]
+    assert style.applied(codes[:4], NAMES).codes.tolist() == [0, 0, 1, 2]  # another table
+
+
+def test_a_split_may_take_a_name_that_was_given_up_and_split_again() -> None:
+    codes = np.array([0, 0, 0, 1])
+    style = CategoryStyle().renamed("a", "x", NAMES)
+    style = style.split("a", np.array([True, True, False, False]), NAMES)
+    style = style.split("y", np.array([True, False, False, False]), NAMES)
+    drawn = style.applied(codes, NAMES)
+    assert [drawn.names[c] for c in drawn.codes] == ["y", "a", "x", "b"]
+
+
+def test_damaged_splits_are_left_out() -> None:
+    bad = [{"name": "x"}, {"name": "x", "total": 9, "rows": "no base64"}, 3]
+    assert CategoryStyle.of({"splits": bad}) == CategoryStyle()

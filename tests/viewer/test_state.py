@@ -10,6 +10,7 @@ import pytest
 
 from napari_stml.core.errors import StmlError
 from napari_stml.viewer.camera import canvas_x, visible_box, world_x
+from napari_stml.viewer.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,6 +189,42 @@ def test_categories_are_edited_kept_and_undone(
     store.later(lambda: None).result()
     assert store.attr("styling")["columns"] == {}
     wishes.undo_requested()
+
+
+def test_the_selected_part_of_a_category_is_split_off_and_merged_back_by_undo(
+    opened: ViewerState, made: Section, settle: Callable[[], None]
+) -> None:
+    wishes = opened.wishes
+    opened.colour_by("domain")
+    opened.author = "AB"
+    assert opened.current is not None
+    assert opened.current.shown is not None
+    stroma = opened.current.shown.categories.index("stroma")
+    wishes.split_requested(stroma, "stroma b")  # nothing is selected
+    assert wishes.undo_title == ""
+    member = opened.current.shown.drawn.codes == stroma  # type: ignore[union-attr]
+    names = opened.current.section.observations.names[member][:30]  # type: ignore[union-attr]
+    opened.select(Selection(tuple(names.tolist()), "a lasso"))
+    wishes.split_requested(stroma, "tumour")  # there is one
+    assert wishes.undo_title == ""
+    wishes.split_requested(stroma, "stroma b")
+    assert wishes.undo_title == "split stroma b (30) off stroma"
+    assert "stroma b  (30)" in shown_text(opened)
+    wishes.recolour_requested("stroma b", "#102030")
+    store = made.kept.store
+    store.later(lambda: None).result()
+
+    from napari_stml.figures.values import stored_style
+
+    drawn = stored_style(made, "domain").applied(
+        opened.current.shown.stored_codes, opened.current.shown.stored
+    )
+    assert drawn.counts[drawn.names.index("stroma b")] == 30
+    assert store.attr("styling")["edits"][-2]["by"] == "AB"
+    wishes.undo_requested()
+    wishes.undo_requested()
+    assert "stroma  (200)" in shown_text(opened)
+    assert "stroma b" not in " ".join(shown_text(opened))
 
 
 def test_nothing_is_written_by_looking(

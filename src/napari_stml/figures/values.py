@@ -164,7 +164,7 @@ def classes(
     style = stored_style(section, name)
     if colours:
         given = {style.named.get(n, n): c for n, c in zip(texts, colours, strict=False)}
-        style = CategoryStyle(style.named, {**given, **style.colours})
+        style = replace(style, colours={**given, **style.colours})
     drawn = style.applied(np.asarray(codes, dtype=np.intp), texts)
     title = name.partition("/")[2] or name
     return Shown(name, title, codes=drawn.codes, names=drawn.names, colours=drawn.colours)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def category_menu(parent: QWidget, shown: Shown, category: int, wishes: LookWishes) -> QMenu:
-    """Show alone, rename, recolour, merge, select, undo."""
+    """Show alone, rename, recolour, merge, split, select, undo."""
     name = shown.categories[category]
     menu = QMenu(parent)
     menu.addAction("Show only this", partial(wishes.alone_requested, category))
@@ -38,6 +38,12 @@ def category_menu(parent: QWidget, shown: Shown, category: int, wishes: LookWish
         if colour.isValid():
             wishes.recolour_requested(name, colour.name())
 
+    def split() -> None:
+        ask_for = f"Name of the {chosen:,} selected of {name}"
+        text, given = QInputDialog.getText(parent, "Split", ask_for, text=f"{name} b")
+        if given and text.strip():
+            wishes.split_requested(category, text.strip())
+
     menu.addAction("Rename...", rename)
     menu.addAction("Colour...", recolour)
     into = menu.addMenu("Merge into")
@@ -45,6 +51,10 @@ def category_menu(parent: QWidget, shown: Shown, category: int, wishes: LookWish
         if other != name:
             into.addAction(other, partial(wishes.rename_requested, name, other))
     into.setEnabled(len(shown.categories) > 1)
+    chosen = int(wishes.selected_in(category).sum())
+    apart = menu.addAction("Split the selected off...", split)
+    apart.setEnabled(0 < chosen < shown.counts[category])
+    apart.setToolTip("Select a part of it, by lasso or rule, to make that one of its own")
     title = wishes.undo_title
     undo = menu.addAction(f"Undo: {title}" if title else "Undo", wishes.undo_requested)
     undo.setEnabled(bool(title))

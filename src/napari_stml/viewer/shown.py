@@ -95,13 +95,13 @@ class Shown:
         return replace(self, scale=scale, percentiles=(low, high) if percentiles else None)
 
     def with_style(self, style: CategoryStyle) -> Shown:
-        """The same column after a rename, merge or recolour; what was hidden stays hidden."""
+        """The same column after a rename, merge, split or recolour; what was hidden stays so."""
         if self.stored_codes is None or self.drawn is None:
             return self
         before = self.drawn.origin
         drawn = style.applied(self.stored_codes, self.stored)
         hidden = frozenset(
-            new for old, new in zip(before, drawn.origin, strict=True) if old in self.hidden
+            new for old, new in zip(before, drawn.origin, strict=False) if old in self.hidden
         )
         return replace(self, drawn=drawn, hidden=hidden, alone=None)
 

@@ -22,6 +22,8 @@ from napari_stml.viewer.shown import Shown, shown_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from napari_stml.viewer.places import Box
     from napari_stml.viewer.section_view import SectionView
     from napari_stml.viewer.several import Together
@@ -135,6 +137,36 @@ class LookWishes:
         view.styling.do(shown.name, title, style)
         self._show(view, shown.with_style(style))
 
+    def selected_in(self, category: int) -> NDArray[np.bool_]:
+        """The selected observations of a drawn category, as a mask over all."""
+        view, selection = self._state.current, self._state.selection
+        if (
+            view is None or view.shown is None or view.shown.drawn is None
+            or view.section.observations is None or selection is None
+        ):  # fmt: skip
+            return np.zeros(0, dtype=bool)
+        mine = view.shown.drawn.codes == category
+        return np.asarray(mine & selection.mask(view.section.observations))
+
+    def split_requested(self, category: int, to: str) -> None:
+        """The selected observations of a category become one of their own."""
+        mask = self.selected_in(category)
+        view = self._state.current
+        if view is None or view.shown is None or view.shown.drawn is None:
+            return
+        shown, drawn = view.shown, view.shown.drawn
+        name = shown.categories[category]
+        if to in shown.categories:
+            self._state.said.emit(f"There is a {to} already; choose another name.")
+            return
+        if not mask.any() or mask.sum() == (drawn.codes == category).sum():
+            self._state.said.emit(f"Select a part of {name} first, then split it off.")
+            return
+        view.styling.author = self._state.author
+        style = view.styling.of(shown.name).split(to, mask, shown.stored)
+        view.styling.do(shown.name, f"split {to} ({mask.sum():,}) off {name}", style)
+        self._show(view, shown.with_style(style))
+
     def recolour_requested(self, name: str, colour: str) -> None:
         view = self._state.current
         if view is None or view.shown is None or view.shown.drawn is None:
@@ -150,7 +182,7 @@ class LookWishes:
         return view.styling.undo_title if view is not None else ""
 
     def undo_requested(self) -> None:
-        """Take the latest rename, merge or recolour back."""
+        """Take the latest rename, merge, split or recolour back."""
         view = self._state.current
         edit = view.styling.undo() if view is not None else None
         if view is None or edit is None:
