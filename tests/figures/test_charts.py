@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_stml.analyses._charts import violin_of, violins
 from napari_stml.core.charts import Axis, Chart
 from napari_stml.core.errors import StmlError
 from napari_stml.core.results import Labels, Matrix, Values
@@ -127,6 +128,23 @@ def test_boxes_with_panels_have_one_row_each() -> None:
     assert "G1" in texts(panels)
 
 
+def test_violins_are_as_wide_as_their_values_are_frequent() -> None:
+    rng = np.random.default_rng(0)
+    groups = [
+        {"label": "a", **violin_of(rng.normal(size=2000))},
+        {"label": "b", **violin_of(np.ones(4))},
+        {"label": "c", **violin_of(np.zeros(0))},
+    ]
+    axes = axes_of(chart_figure(violins("v", "V", Axis("x"), Axis("y"), groups)))
+    shapes = [c for c in axes.collections if type(c).__name__.endswith("PolyCollection")]
+    assert len(shapes) == 1  # values that are all alike, or none, have a box at most
+    outline = shapes[0].get_paths()[0].vertices
+    widest = outline[np.argmax(outline[:, 0])]
+    assert abs(widest[1]) < 0.5
+    assert widest[0] == pytest.approx(0.45)
+    assert len(axes.patches) == 3
+
+
 def test_a_network_has_nodes_edges_and_rings() -> None:
     data = {"nodes": ["a", "b", BAD], "from": ["a", "b"], "to": ["b", "b"], "weight": [2, -1]}
     drawing = chart_figure(chart("network", data))
@@ -137,7 +155,9 @@ def test_a_network_has_nodes_edges_and_rings() -> None:
     assert "widest edge: 2" in texts(drawing)
 
 
-@pytest.mark.parametrize("kind", ["line", "bar", "scatter", "matrix", "boxes", "network"])
+@pytest.mark.parametrize(
+    "kind", ["line", "bar", "scatter", "matrix", "boxes", "violins", "network"]
+)
 def test_every_kind_survives_nothing_and_hostile_names(kind: str) -> None:
     empty: dict[str, dict[str, Any]] = {
         "line": {BAD: [], "$y$": []},
@@ -146,6 +166,8 @@ def test_every_kind_survives_nothing_and_hostile_names(kind: str) -> None:
         "matrix": {"rows": [BAD], "columns": ["$\\x$"], "values": [[None]]},
         "boxes": {"label": [BAD], "low": [None], "q1": [None], "median": [None], "q3": [None],
                   "high": [None], "panel": ["$"]},
+        "violins": {"label": [BAD], "low": [None], "q1": [None], "median": [None], "q3": [None],
+                    "high": [None], "bottom": [None], "top": [None], "density": [[None]]},
         "network": {"nodes": [BAD], "from": [], "to": [], "weight": []},
     }  # fmt: skip
     made = Chart(BAD, kind, f"$ {BAD}", Axis(BAD, "$"), Axis("y"), empty[kind], notes=(BAD,))  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 import pytest
 
+from napari_stml.analyses._charts import violin_of, violins
 from napari_stml.core.charts import Axis, Chart, Link
 from napari_stml.core.results import Labels, Matrix, Part
 from napari_stml.widgets.charts import ChartView
@@ -45,6 +46,10 @@ CHARTS = [
     (Chart("c", "boxes", "Boxes", X, Y,
            {"label": ["a", "b"], "low": [0, 0], "q1": [1, 1], "median": [2, 2], "q3": [3, 3],
             "high": [4, 4]}, (LINK,)), (0.2, 2.0), ("a",)),
+    (violins("c", "Violins", X, Y,
+             [{"label": n, **violin_of(v)} for n, v in
+              (("a", np.arange(50.0)), ("b", np.ones(3)), ("d", np.zeros(0)))], (LINK,)),
+     (0.2, 2.0), ("a",)),
     (Chart("c", "network", "Net", X, Y,
            {"nodes": ["a", "b"], "from": ["a"], "to": ["b"], "weight": [0.5]}, (LINK,)),
      (-1.0, 0.0), ("b",)),

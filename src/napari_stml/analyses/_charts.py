@@ -12,6 +12,9 @@ matrix
 boxes
     ``label``, ``low``, ``q1``, ``median``, ``q3``, ``high``; with ``panel`` one row of boxes for
     each of its values.
+violins
+    As boxes, and ``density``: for each of them its widths, 1 the widest, at evenly spaced heights
+    from ``bottom`` to ``top``.
 """
 
 from __future__ import annotations
@@ -98,6 +101,34 @@ def boxes(name: str, title: str, x: Axis, y: Axis, groups: Sequence[Mapping[str,
     """Boxes from one mapping each (``label``, the five numbers, perhaps ``panel``)."""
     data = {key: [group[key] for group in groups] for key in groups[0]}
     return Chart(name, "boxes", title, x, y, data, links)
+
+
+HEIGHTS = 24
+"""Steps of a violin."""
+
+
+def violin_of(values: NDArray[Any]) -> Mapping[str, Any]:
+    """The five numbers, and how dense the values are between their 1st and 99th percentile."""
+    empty = {"bottom": None, "top": None, "density": [None] * HEIGHTS}
+    if not len(values):
+        return {**five_numbers(values), **empty}
+    bottom, top = np.percentile(values, [1, 99])
+    if not top > bottom:
+        return {**five_numbers(values), **empty, "bottom": float(bottom), "top": float(top)}
+    counts, _ = np.histogram(values, bins=HEIGHTS, range=(float(bottom), float(top)))
+    kernel = np.array([0.06, 0.24, 0.4, 0.24, 0.06])
+    edges = np.convolve(np.ones(HEIGHTS), kernel, "same")
+    smooth = np.convolve(counts, kernel, "same") / edges
+    ends = {"bottom": numbers(np.array([bottom]))[0], "top": numbers(np.array([top]))[0]}
+    density = [round(float(v), 2) for v in smooth / smooth.max()]
+    return {**five_numbers(values), **ends, "density": density}
+
+
+def violins(name: str, title: str, x: Axis, y: Axis, groups: Sequence[Mapping[str, Any]],
+            links: tuple[Link, ...] = ()) -> Chart:  # fmt: skip
+    """Violins with their boxes, from `violin_of` and a ``label`` each, perhaps a ``panel``."""
+    data = {key: [group[key] for group in groups] for key in groups[0]}
+    return Chart(name, "violins", title, x, y, data, links)
 
 
 def fitting(charts: Sequence[Chart]) -> tuple[tuple[Chart, ...], tuple[str, ...]]:

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.analyses._charts import boxes, five_numbers, numbers, table_of
+from napari_stml.analyses._charts import (
+    boxes,
+    five_numbers,
+    numbers,
+    table_of,
+    violin_of,
+    violins,
+)
 from napari_stml.core.charts import Axis, Chart, Link
 from napari_stml.core.colours import palette
 from napari_stml.methods.niches import together
@@ -21,6 +28,8 @@ if TYPE_CHECKING:
 NICHES, MAIN = "niches", "main type"
 MOST_LOG2 = 5.0
 """Colours end here: a type that is missing altogether has no logarithm."""
+MOST_VIOLINS = 60
+"""More of them in one chart are drawn as boxes."""
 
 
 def composition(
@@ -40,17 +49,19 @@ def composition(
 def shares_by_niche(
     shares: NDArray[Any], niche: NDArray[Any], niches: Sequence[str], types: Sequence[str]
 ) -> Chart | None:
-    """Boxes of every type's share in every niche; None where there would be too many to read."""
+    """Every type's share in every niche: violins, boxes of many; None of too many to read."""
     if len(niches) * len(types) > 400:
         return None
+    shape = violin_of if len(niches) * len(types) <= MOST_VIOLINS else five_numbers
+    draw = violins if shape is violin_of else boxes
     known = np.isfinite(shares).all(axis=1)
     groups = [
-        {"panel": kind, "label": name, **five_numbers(shares[known & (niche == i), g])}
+        {"panel": kind, "label": name, **shape(shares[known & (niche == i), g])}
         for g, kind in enumerate(types)
         for i, name in enumerate(niches)
     ]
     link = Link("category", tuple(str(g["label"]) for g in groups), value=NICHES)
-    return boxes("niche boxes", "Shares by niche", Axis("niche"), Axis("share"), groups, (link,))
+    return draw("niche boxes", "Shares by niche", Axis("niche"), Axis("share"), groups, (link,))
 
 
 def colocalisation(
@@ -85,12 +96,12 @@ def alike(values: NDArray[Any]) -> list[int]:
 
 
 def perplexity_boxes(groups: Sequence[tuple[str, NDArray[Any]]], value: str = "") -> Chart:
-    """Perplexity of several groups of cells."""
-    known = [{"label": name, **five_numbers(v[np.isfinite(v)])} for name, v in groups]
+    """Perplexity of several groups of cells, as violins with boxes."""
+    known = [{"label": name, **violin_of(v[np.isfinite(v)])} for name, v in groups]
     links = (Link("category", tuple(name for name, _ in groups), value=value),) if value else ()
     name = "perplexity by niche" if value else "selection perplexity"
-    return boxes(name, "Mixing of the neighbourhoods", Axis(""), Axis("perplexity"),
-                 known, links)  # fmt: skip
+    return violins(name, "Mixing of the neighbourhoods", Axis(""), Axis("perplexity"),
+                   known, links)  # fmt: skip
 
 
 def against_rest(

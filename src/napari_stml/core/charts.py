@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 GAP = 0.22
 """Between small maps of a chart, in their widths."""
 
-ChartKind = Literal["line", "bar", "matrix", "scatter", "network", "boxes"]
+ChartKind = Literal["line", "bar", "matrix", "scatter", "network", "boxes", "violins"]
 LinkKind = Literal["observations", "category", "gene", "region", "run"]
 
 

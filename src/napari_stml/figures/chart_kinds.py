@@ -137,7 +137,7 @@ def matrix(figure: Figure, chart: Chart, part_of: PartOf) -> None:
 
 
 def boxes(figure: Figure, chart: Chart, part_of: PartOf) -> None:
-    """Boxes from five numbers each; panels lie below each other, in columns where many."""
+    """Boxes from five numbers each, or violins; panels below each other, in columns where many."""
     data = chart.data
     panels = list(data.get("panel") or [""] * len(data["label"]))
     names = list(dict.fromkeys(panels))
@@ -147,8 +147,11 @@ def boxes(figure: Figure, chart: Chart, part_of: PartOf) -> None:
         cell.set_axis_off()
     for k, (panel, axes) in enumerate(zip(names, grid.ravel(), strict=False)):
         rows = [i for i, p in enumerate(panels) if p == panel]
+        slim = chart.chart == "violins"
+        if slim:
+            _violins(axes, *([data[key][i] for i in rows] for key in ("bottom", "top", "density")))
         _boxes(axes, {key: [data[key][i] for i in rows] for key in
-                      ("low", "q1", "median", "q3", "high")})  # fmt: skip
+                      ("low", "q1", "median", "q3", "high")}, slim)  # fmt: skip
         last = k + across >= len(names)
         room = (figure.get_figwidth() * 25.4 - 12) / across - 8
         named(axes.xaxis, np.arange(len(rows)), [data["label"][i] for i in rows], room_mm=room)
@@ -204,12 +207,23 @@ def network(figure: Figure, chart: Chart, part_of: PartOf) -> None:
               fontsize=SIZE_PT - 1, transform=axes.transAxes)  # fmt: skip
 
 
-def _boxes(axes: Axes, five: dict[str, list[Any]]) -> None:
+def _violins(axes: Axes, bottom: list[Any], top: list[Any], density: list[list[Any]]) -> None:
+    for i, (low, high, widths) in enumerate(zip(bottom, top, density, strict=True)):
+        wide = 0.45 * np.nan_to_num(numbers(widths))
+        if low is not None and wide.any():
+            heights = np.linspace(low, high, len(wide))
+            axes.fill_betweenx(heights, i - wide, i + wide, color=PALETTE[0], alpha=0.55,
+                               linewidth=0)  # fmt: skip
+
+
+def _boxes(axes: Axes, five: dict[str, list[Any]], slim: bool = False) -> None:
+    half = 0.06 if slim else 0.3
     low, q1, median, q3, high = (numbers(v) for v in five.values())
     at = np.arange(len(low), dtype=float)
     axes.vlines(at, low, high, color=FAINT, linewidth=0.8)
-    axes.bar(at, q3 - q1, bottom=q1, width=0.6, color=PALETTE[0], linewidth=0)
-    axes.hlines(median, at - 0.3, at + 0.3, color="white", linewidth=1.0)
+    colour = INK if slim else PALETTE[0]
+    axes.bar(at, q3 - q1, bottom=q1, width=2 * half, color=colour, linewidth=0)
+    axes.hlines(median, at - half, at + half, color="white", linewidth=1.0)
     axes.set_xlim(-0.6, len(low) - 0.4)
 
 
@@ -311,6 +325,7 @@ DRAW: dict[str, tuple[Height, Draw]] = {
     "scatter": (_square, scatter),
     "matrix": (_rows, matrix),
     "boxes": (_panels, boxes),
+    "violins": (_panels, boxes),
     "network": (_square, network),
 }
 """By kind: how high (mm) it is at a width, and how it is drawn."""

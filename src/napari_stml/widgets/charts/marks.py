@@ -149,7 +149,9 @@ def matrix(plot: pg.PlotItem, chart: Chart) -> Marks:
 
 
 def boxes(plot: pg.PlotItem, chart: Chart) -> Marks:
+    """Boxes; within violins they are slim."""
     data = chart.data
+    half = 0.3 if chart.chart == "boxes" else 0.08
     position = np.arange(len(data["label"]), dtype=float)
     low, q1, median, q3, high = (_numbers(data[k]) for k in ("low", "q1", "median", "q3", "high"))
     whisker = np.column_stack([low, high]).ravel()
@@ -158,9 +160,12 @@ def boxes(plot: pg.PlotItem, chart: Chart) -> Marks:
     kinds = list(dict.fromkeys(data["label"])) if panels else [None]
     brushes = [PALETTE[kinds.index(k) % len(PALETTE)] if panels else PALETTE[0]
                for k in data["label"]]  # fmt: skip
-    plot.addItem(pg.BarGraphItem(x=position, y0=q1, height=q3 - q1, width=0.6, brushes=brushes,
-                                 pen=None))  # fmt: skip
-    sides = np.column_stack([position - 0.3, position + 0.3]).ravel()
+    if chart.chart == "violins":
+        _violins(plot, chart, position, brushes)
+        brushes = ["#333333"] * len(position)
+    plot.addItem(pg.BarGraphItem(x=position, y0=q1, height=q3 - q1, width=2 * half,
+                                 brushes=brushes, pen=None))  # fmt: skip
+    sides = np.column_stack([position - half, position + half]).ravel()
     plot.plot(sides, np.repeat(median, 2), connect="pairs", pen=pg.mkPen("#ffffff", width=2))
     if panels:  # one name in the middle of each group; colours tell the boxes apart
         groups = list(dict.fromkeys(panels))
@@ -169,6 +174,26 @@ def boxes(plot: pg.PlotItem, chart: Chart) -> Marks:
     else:
         _ticks(plot, "bottom", list(data["label"]))
     return Marks(lambda px, py: _nearest(position, px, 0.5))
+
+
+def _violins(
+    plot: pg.PlotItem, chart: Chart, position: NDArray[np.float64], colours: Sequence[Any]
+) -> None:
+    bottom, top = (_numbers(chart.data[k]) for k in ("bottom", "top"))
+    for i, widths in enumerate(chart.data["density"]):
+        wide = 0.45 * np.nan_to_num(_numbers(widths))
+        if not wide.any():
+            continue
+        heights = np.linspace(bottom[i], top[i], len(wide))
+        left, right = (
+            pg.PlotDataItem(position[i] + side * wide, heights, pen=pg.mkPen(colours[i], width=1))
+            for side in (-1, 1)
+        )
+        shade = pg.mkColor(colours[i])
+        shade.setAlpha(130)
+        plot.addItem(left)
+        plot.addItem(right)
+        plot.addItem(pg.FillBetweenItem(left, right, brush=shade))
 
 
 def network(plot: pg.PlotItem, chart: Chart) -> Marks:

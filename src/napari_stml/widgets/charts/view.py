@@ -84,7 +84,7 @@ class ChartView(QWidget):
                 return small_maps(item, chart, self._resolve)
             return marks.scatter(item, chart, self._resolve)
         draw = {"line": marks.line, "bar": marks.bar, "matrix": marks.matrix,
-                "boxes": marks.boxes, "network": marks.network}  # fmt: skip
+                "boxes": marks.boxes, "violins": marks.boxes, "network": marks.network}  # fmt: skip
         return draw[chart.chart](item, chart)
 
     def _lasso(self) -> Lasso | None:
