@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import shapely
 
 from napari_stml.core.colours import rgba
 from napari_stml.viewer._compat import edit_shape, without_highlight
-from napari_stml.viewer.regions.rings import NOWHERE, drawable, ways
+from napari_stml.viewer.regions.rings import NOWHERE, drawable, thread, ways
 
 if TYPE_CHECKING:
-    from napari.layers import Points, Shapes
+    from napari.layers import Shapes
     from napari.viewer import Viewer
-    from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
 
     from napari_stml.viewer.frame import Frame
@@ -22,29 +22,27 @@ CHOSEN = "#ffe600"
 WIDTH = 2.5
 """Of the sketched outline, in pixels of the screen."""
 
-MOST_CORNERS = 2000
+HANDLE = 7.0
+"""Side of a corner's handle, in pixels of the screen."""
+
+MOST_CORNERS = 400
 
 
 class Sketch:
     """A Shapes layer with one shape, which takes the mouse while a tool is in the hand."""
 
     def __init__(self, viewer: Viewer, name: str, frame: Frame) -> None:
-        from napari.layers import Points, Shapes
+        from napari.layers import Shapes
 
         self._viewer = viewer
         self._per_px = frame.um_per_px.mean if frame.um_per_px else 1.0
         self.layer: Shapes = Shapes(
-            [NOWHERE], shape_type="polygon", name=f"{name} / drawing", face_color="#00000000",
+            [NOWHERE, NOWHERE], shape_type="polygon", name=f"{name} / drawing",
+            face_color="#00000000",
             edge_color="#00000000", edge_width=self.screen(WIDTH), **frame.vector(),
         )  # fmt: skip
         without_highlight(self.layer)
         self._ours: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
-        self.corners: Points = Points(
-            np.empty((0, 2)), ndim=2, name=f"{name} / corners", size=1, symbol="square",
-            face_color="#ffffff", border_color="#202020", border_width=0.15,
-            canvas_size_limits=(7, 9), visible=False, **frame.vector(),
-        )  # fmt: skip
-        self.corners.editable = False
 
     def screen(self, px: float) -> float:
         """A length on the screen as reference pixels."""
@@ -58,21 +56,18 @@ class Sketch:
     def add(self) -> None:
         """Put the layers on top of all others."""
         active = self._viewer.layers.selection.active
-        for layer in (self.layer, self.corners):
-            if layer not in self._viewer.layers:
-                self._viewer.add_layer(layer)
+        if self.layer not in self._viewer.layers:
+            self._viewer.add_layer(self.layer)
         self._viewer.layers.selection.active = active
 
     def raise_(self) -> None:
         layers = self._viewer.layers
-        for layer in (self.layer, self.corners):
-            if layer in layers and layers[-1] is not layer:
-                layers.move(layers.index(layer), len(layers))
+        if self.layer in layers and layers[-1] is not self.layer:
+            layers.move(layers.index(self.layer), len(layers))
 
     def remove(self) -> None:
-        for layer in (self.corners, self.layer):
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        if self.layer in self._viewer.layers:
+            self._viewer.layers.remove(self.layer)
 
     def take_mouse(self, taken: bool) -> None:
         """Drawing instead of panning, with the callbacks that `serve` was given.
@@ -112,21 +107,23 @@ class Sketch:
         )
 
     def show_corners(self, outline: BaseGeometry | None) -> None:
-        """Handles at all corners; None takes them away."""
-        yx = corners_of(outline) if outline is not None else np.empty((0, 2))
-        if len(yx) > MOST_CORNERS:
-            yx = np.empty((0, 2))
-        if len(yx):
-            self.corners.data = yx  # their size on the screen is bounded, whatever the zoom
-        if self.corners.visible != bool(len(yx)):
-            self.corners.visible = bool(len(yx))
+        """Handles at the corners, one where several lie close; None takes them away.
+
+        They are one shape of little squares: setting the data of a points layer takes napari much
+        longer than a stroke may cost.
+        """
+        clear = np.zeros(4, dtype=np.float32)
+        places = shapely.get_coordinates(outline) if outline is not None else np.empty((0, 2))
+        side = self.screen(HANDLE)
+        _, first = np.unique(np.floor(places / (2 * side)), axis=0, return_index=True)
+        if not len(places) or len(first) > MOST_CORNERS:
+            edit_shape(self.layer, 1, [NOWHERE], clear, clear)
+            return
+        x, y = places[np.sort(first)].T
+        half = side / 2
+        squares = shapely.union_all(shapely.box(x - half, y - half, x + half, y + half))
+        edit_shape(self.layer, 1, [thread(squares), NOWHERE], rgba("#ffffff"), rgba("#202020"),
+                   self.screen(1.0))  # fmt: skip
 
     def hide_corners(self) -> None:
-        if self.corners.visible:
-            self.corners.visible = False
-
-
-def corners_of(outline: BaseGeometry) -> NDArray[Any]:
-    import shapely
-
-    return np.asarray(shapely.get_coordinates(outline)[:, ::-1])
+        self.show_corners(None)
