@@ -45,11 +45,16 @@ WIDTH = 1200
 def main() -> None:
     """Open a fresh demo, take the tours, keep the pictures that pages show."""
     PICTURES.mkdir(exist_ok=True)
-    asked = sys.argv[1:] or ["window", "slide", "niches", "gwas", "spacon"]
+    asked = sys.argv[1:] or ["window", "slide", "niches", "gwas", "spacon", "regions"]
     with tempfile.TemporaryDirectory() as folder:
         demo = make_demo(Path(folder))
         if "window" in asked:
             keep_all(tour(demo.store, Path(folder)), WANTED)
+        if "regions" in asked:
+            from pictures_regions import take
+
+            for name, picture in take(demo.store, Path(folder)).items():
+                keep(picture, PICTURES / f"{name}.png")
         if "slide" in asked:
             from napari_stml.widgets.slide_tour import slide_tour
 

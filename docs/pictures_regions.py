@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import shapely
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def take(store: Path, folder: Path) -> dict[str, Path]:
@@ -30,6 +31,9 @@ def take(store: Path, folder: Path) -> dict[str, Path]:
     settle(120, lambda: not dock.busy and dock.regions.desk.book is not None)
     dock.show_page("Regions")
     desk, page = dock.regions.desk, dock.regions
+    desk.answered()
+    page.banner.hide()
+    desk.do(lambda d: d.delete(*[r.id for r in d.regions]))
     dock.state.colour_by("truth_domain")
     page.operations.from_shown()
     settle(60, lambda: not dock.busy and len(desk.drawing) > 0)
@@ -44,7 +48,8 @@ def take(store: Path, folder: Path) -> dict[str, Path]:
     page.operations.ring(0, 200)
     desk.do(lambda d: d.change(list(desk.chosen), "class", kind="Stroma", name="within 200 µm"))
     middle = np.array(first.outline.representative_point().coords[0])
-    path = middle + np.column_stack([np.linspace(-300, 300, 40), 60 * np.sin(np.linspace(0, 6, 40))])
+    wave = 60 * np.sin(np.linspace(0, 6, 40))
+    path = middle + np.column_stack([np.linspace(-300, 300, 40), wave])
     desk.pen = "Normal"
     from napari_stml.regions.shaping import stroke
 
@@ -70,9 +75,6 @@ def take(store: Path, folder: Path) -> dict[str, Path]:
     shoot("teach")
     page.teach.unsure.setChecked(True)
     shoot("unsure")
-    area = shapely.box(*smallest.outline.bounds)
-    desk.choose([smallest.id])
-    assert area.area > 0
     dock.shut()
     dock.state.close()
     viewer.close()
