@@ -73,8 +73,6 @@ def take(store: Path, folder: Path) -> dict[str, Path]:
     page.teach.on.setChecked(True)
     settle(120, lambda: page.teach.answer is not None)
     shoot("teach")
-    page.teach.unsure.setChecked(True)
-    shoot("unsure")
     dock.shut()
     dock.state.close()
     viewer.close()
