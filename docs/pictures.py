@@ -38,7 +38,7 @@ SLIDE = {
 }
 GWAS = {"run-gsmap": "gsmap", "significance": "gsmap-threshold"}
 NICHES = {"selection": "niches", "spot": "niches-spot", "network": "niches-network"}
-SPACON = {"connections": "spacon", "links": "spacon-links", "charts": "spacon-charts"}
+SPACON = {"connections": "spacon", "charts": "spacon-links"}
 WIDTH = 1200
 
 

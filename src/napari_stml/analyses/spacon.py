@@ -105,10 +105,10 @@ class SpaCon:
         parts: list[Any] = [
             spots.matrix(CON, trained.con, _columns(trained.con)),
             spots.matrix(SPA, trained.spa, _columns(trained.spa)),
-            spots.graph(TISSUE, both.tissue), spots.graph(CONNECTIONS, both.strengths),
             spots.matrix(PLACES, both.xy * np.array([1, -1]), ("x", "-y")),
         ]  # fmt: skip
         parts += yield from _blended(spots, (trained.con, trained.spa), untrained, params, inputs)
+        parts += [spots.graph(TISSUE, both.tissue), spots.graph(CONNECTIONS, both.strengths)]
         charts = [loss_chart(trained.losses)] if trained.losses else []
         named = {"tissue": both.tissue, "connections": both.connections}
         kept, lost = fitting([*charts, *degree_charts(named)])

@@ -27,7 +27,7 @@ def graph_layer(
     row, col, weight = strongest(part, chosen)
     start = xy[row][:, ::-1]
     lines = np.stack([start, xy[col][:, ::-1] - start], axis=1)
-    width = float(np.median(np.ptp(xy, axis=0))) / 900 if len(xy) > 1 else 1.0
+    width = float(np.median(np.ptp(xy, axis=0))) / 600 if len(xy) > 1 else 1.0
     return Vectors(
         lines, name=name, edge_width=width, edge_color="#d55e00", vector_style="line",
         opacity=0.8 if chosen is not None or len(row) < 200 else 0.45,
