@@ -38,6 +38,7 @@ def mixed(toy: Any) -> Any:
     [
         {}, {"around": "nearest", "k": 20}, {"around": "radius", "radius": 220},
         {"weights": "equal"}, {"way": "mixture"}, {"way": "mini-batch"},
+        {"smooth": 1}, {"smooth": 1, "weights": "equal"},
     ],
 )  # fmt: skip
 def test_bands_are_niches(more: dict[str, Any], toy: Any, run: Any) -> None:
@@ -231,6 +232,62 @@ def test_a_selection_stands_against_the_rest(opened: tuple[Any, Any], toy: Any) 
     assert "selection co-localisation" in charts
     nobody = live.update(at(k=20), ("not here",))
     assert nobody.part("niches")
+
+
+def test_a_selection_stands_against_another_that_is_held(opened: tuple[Any, Any], toy: Any) -> None:
+    done, live = opened
+    at = done.analysis.LiveParams
+    chosen, held = (tuple(toy.names[toy.domain == i].tolist()) for i in (0, 1))
+    result = live.update(at(k=20, against=held), chosen)
+    charts = {c.name: c for c in result.parts[SHARED] if isinstance(c, Chart)}
+    bars = charts["selection composition"].data
+    assert (bars["selected"], bars["held"]) == ([1, 0, 0], [0, 1, 0])
+    assert charts["selection perplexity"].data["label"][1] == f"held ({len(held):,})"
+    assert "held contacts" in charts
+    same = live.update(at(k=20, against=chosen), chosen)
+    charts = {c.name: c for c in same.parts[SHARED] if isinstance(c, Chart)}
+    assert "rest" in charts["selection composition"].data
+
+
+def test_the_share_of_one_type_is_painted(opened: tuple[Any, Any]) -> None:
+    done, live = opened
+    at = done.analysis.LiveParams
+    types = done.part("composition").columns
+    shown = live.update(at(show="share of a type", type=types[1], k=20), None)
+    painted = np.asarray(shown.part(f"share of {types[1]}").values)
+    np.testing.assert_allclose(painted, done.part("composition").values[:, 1], atol=1e-3)
+    assert live.update(at(show="share of a type", k=20), None).shows.startswith("share of")
+    with pytest.raises(StmlError, match="no type nobody"):
+        live.update(at(show="share of a type", type="nobody", k=20), None)
+
+
+@pytest.mark.parametrize(
+    ("around", "what", "least"), [("nearest", "neighbours", 3), ("radius", "radius", 3),
+                                  ("rings", "rings", 3)],
+)  # fmt: skip
+def test_stability_is_told_for_every_kind_of_neighbourhood(
+    around: str, what: str, least: int, toy: Any, run: Any
+) -> None:
+    done = run("niches", toy, **{**NICHES, "guide": True, "around": around, "k": 40,
+                                 "radius": 400, "rings": 3})  # fmt: skip
+    chart = next(c for c in done.charts if c.name == "neighbours tried")
+    assert len(chart.data[what]) >= least
+    assert chart.data["agreement with these niches"][-1] > 0.95
+
+
+def test_only_the_slider_of_the_neighbours_in_use_is_shown() -> None:
+    from napari_stml.core.params import applies
+
+    kind = load_all()["niches"]
+    given = {"around": "automatic"}
+    fields = kind.LiveParams.model_fields
+    shown = {
+        on_array: [n for n in ("k", "radius", "rings")
+                   if applies(fields[n], kind.beside(given, on_array))]
+        for on_array in (True, False)
+    }  # fmt: skip
+    assert shown == {True: ["rings"], False: ["k"]}
+    assert kind.beside({"around": "radius"}, True)["around"] == "radius"
 
 
 def test_a_clicked_cell_shows_its_neighbours(opened: tuple[Any, Any]) -> None:

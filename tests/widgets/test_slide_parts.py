@@ -70,6 +70,37 @@ def test_a_click_is_a_place_and_can_be_taken_back(qtbot: QtBot) -> None:
     assert not other.take_place((3.0, 4.0))
 
 
+class Comparing(LiveParams):
+    against: tuple[str, ...] = param((), title="With", help="Held.", source="selection")
+    kind: str = param("", title="Type", help="One.", source="part_column", holds="composition")
+
+
+class KnownColumns(Known):
+    def columns_of(self, value: str) -> list[str]:
+        return ["tumour", "stroma"] if value == "composition" else []
+
+
+def test_a_selection_is_held_while_another_is_made(qtbot: QtBot) -> None:
+    panel = LivePanel(Comparing, Comparing(), None, KnownColumns())
+    qtbot.addWidget(panel)
+    asked: list[Any] = []
+    panel._session = SimpleNamespace(
+        update=lambda p, *more: asked.append((p, more)), close=lambda: None
+    )
+    held: Any = panel._sliders["against"]
+    assert not held._hold.isEnabled()
+    panel.follow(("a", "b"))
+    held._hold.click()
+    qtbot.waitUntil(lambda: asked[-1][0].against == ("a", "b"))
+    panel.follow(("c",))
+    assert asked[-1][0].against == ("a", "b")
+    assert asked[-1][1] == (("c",),)
+    panel.move(kind="stroma")
+    assert asked[-1][0].kind == "stroma"
+    held._clear.click()
+    qtbot.waitUntil(lambda: asked[-1][0].against == ())
+
+
 def test_tiles_are_coloured_by_words_groups_and_numbers() -> None:
     xy = np.array([[0.0, 0], [10, 0], [20, 0]])
     words = Tiles("t", xy, 10, {"kept": np.array(["pen", "kept", "kept"], object)}, "kept")

@@ -105,10 +105,11 @@ def perplexity_boxes(groups: Sequence[tuple[str, NDArray[Any]]], value: str = ""
 
 
 def against_rest(
-    here: NDArray[Any], rest: NDArray[Any], types: Sequence[str], value: str, title: str
-) -> Chart:
-    """Bars of the composition of what is selected beside that of the rest."""
-    data = {"cell type": list(types), "selected": numbers(here), "rest": numbers(rest)}
+    here: NDArray[Any], rest: NDArray[Any], types: Sequence[str], value: str, title: str,
+    named: str = "rest",
+) -> Chart:  # fmt: skip
+    """Bars of the composition of what is selected beside that of the rest, or of others."""
+    data = {"cell type": list(types), "selected": numbers(here), named: numbers(rest)}
     link = Link("category", tuple(types), value=value)
     return Chart("selection composition", "bar", title, Axis("cell type"), Axis("share"), data,
                  (link,))  # fmt: skip

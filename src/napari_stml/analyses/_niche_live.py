@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_stml.analyses import _niche_charts as draw
-from napari_stml.analyses._niche_parts import BANDWIDTH
+from napari_stml.analyses._niche_parts import BANDWIDTH, COMPOSITION
 from napari_stml.analyses._niche_selected import Selected
 from napari_stml.analyses._niche_tissue import kind_of, tissues
 from napari_stml.analyses._threads import limits
+from napari_stml.core.errors import StmlError
 from napari_stml.core.params import LiveParams, param
 from napari_stml.core.results import SHARED, Labels, Result, Table, Values
 from napari_stml.methods.clusters import naming
@@ -36,9 +37,13 @@ WIDEST = 100
 
 
 class NichesLive(LiveParams):
-    show: Literal["niches", "perplexity", "evenness"] = param(
+    show: Literal["niches", "perplexity", "evenness", "share of a type"] = param(
         "niches", title="Show", help="What is painted on the tissue."
     )
+    type: str = param(
+        "", title="Type", source="part_column", holds=COMPOSITION, when={"show": "share of a type"},
+        help="Its share in the neighbourhood of every cell or spot; none is the most frequent.",
+    )  # fmt: skip
     niches: int = param(
         8, title="Number of niches", help="Grouping of neighbourhoods that are alike.",
         ge=2, le=30, step=1, when={"show": "niches"},
@@ -58,6 +63,11 @@ class NichesLive(LiveParams):
     cell: tuple[float, ...] = param(
         (), title="One cell", source="place",
         help="Click a cell or spot: its neighbours, their weights and its shares appear.",
+    )  # fmt: skip
+    against: tuple[str, ...] = param(
+        (), title="Compare with", source="selection",
+        help="What a selection is compared with: the rest, or another region or niche. Select "
+        "that first, hold it, then select what is to be compared.",
     )  # fmt: skip
     bandwidth_factor: float = param(
         1.0, title="Bandwidth x", ge=0.1, le=10, log=True, when={"weights": "falling"},
@@ -121,9 +131,9 @@ class NicheLive:
                 )]  # fmt: skip
         else:
             values = np.full(len(self._base), np.nan, dtype=np.float32)
-            mixed = diversity.perplexity if params.show == "perplexity" else diversity.evenness
-            values[self._rows] = mixed(shares[self._rows])
-            part = Values(params.show, values)
+            name, shown = self._values(shares[self._rows], params)
+            values[self._rows] = shown
+            part = Values(name, values)
         if selection or len(params.cell) == 2:
             charts = []
         if len(params.cell) == 2:
@@ -131,7 +141,7 @@ class NicheLive:
             charts += self._selected.one(i, shares, self._near_at(params), self._tau_at(params))
         if selection:
             charts += self._selected.charts(selection, shares, self._rows, self._near_at(params),
-                                           self._tau_at(params))  # fmt: skip
+                                           self._tau_at(params), params.against)  # fmt: skip
         return Result.of(self._tissue.name, part, *charts, shows=part.name)
 
     def readout(self, params: NichesLive) -> Mapping[str, str]:
@@ -143,6 +153,22 @@ class NicheLive:
         values = diversity.perplexity(self._shares(params)[self._rows])
         said["median perplexity"] = f"{float(np.nanmedian(values)):.2f}"
         return said
+
+    def _values(self, shares: FloatArray, params: NichesLive) -> tuple[str, FloatArray]:
+        """What is painted instead of niches, and its name."""
+        if params.show == "perplexity":
+            return params.show, diversity.perplexity(shares)
+        if params.show == "evenness":
+            return params.show, diversity.evenness(shares)
+        types = self._tissue.types
+        if params.type and params.type not in types:
+            raise StmlError(
+                f"There is no type {params.type}", where="Type", do=f"choose of {', '.join(types)}"
+            )
+        column = types.index(params.type) if params.type else int(np.nanargmax(
+            np.nanmean(shares, axis=0)
+        ))  # fmt: skip
+        return f"share of {types[column]}", shares[:, column]
 
     def _tau_at(self, params: NichesLive) -> float | None:
         return None if self._tau is None else self._tau * params.bandwidth_factor**2
@@ -195,6 +221,9 @@ class NicheLive:
     def _codes(self, shares: FloatArray, params: NichesLive) -> NDArray[np.int32]:
         """Niches at the sliders: from known centres in a few rounds, in step with the Run's."""
         root = self._params.compare == "square roots"
+        if self._params.smooth:
+            near, tau = self._near_at(params), self._tau_at(params)
+            shares = hoods.smoothed(near, shares, tau, self._params.smooth)
         points = np.nan_to_num(shares[self._rows])
         points = np.sqrt(points) if root else points
         points = np.ascontiguousarray(points, dtype=np.float32)

@@ -66,8 +66,10 @@ class Found:
         """The observations of the scope that have a neighbourhood."""
         return self.tissue.spots.rows[self.known]
 
-    def points(self, root: bool) -> NDArray[np.float64]:
-        return labelling.prepared(self.shares[self.rows], root)
+    def points(self, root: bool, tau: float | None, smooth: int) -> NDArray[np.float64]:
+        """What is grouped: a row per place with a neighbourhood."""
+        shares = hoods.smoothed(self.near, self.shares, tau, smooth)[self.rows]
+        return labelling.prepared(np.where(np.isfinite(shares), shares, 0), root)
 
     def parts(self, names: Sequence[str]) -> tuple[Part, ...]:
         spots, t = self.tissue.spots.only(self.known), self.tissue

@@ -62,9 +62,9 @@ class Selected:
 
     def charts(
         self, selection: tuple[str, ...], shares: FloatArray, rows: NDArray[np.intp], near: Near,
-        tau: float | None,
+        tau: float | None, against: tuple[str, ...] = (),
     ) -> list[Chart]:  # fmt: skip
-        """Of one cell its neighbours; of several their charts against the rest of the scope."""
+        """Of one cell its neighbours; of several their charts against the rest, or others."""
         chosen = self.rows_of(selection)
         if len(chosen) == 1:
             return self.one(int(chosen[0]), shares, near, tau)
@@ -72,21 +72,30 @@ class Selected:
         mask[chosen] = True
         inside = np.zeros(len(shares), dtype=bool)
         inside[rows] = True
-        return self.several(mask, inside, shares)
+        other = np.zeros(len(shares), dtype=bool)
+        other[self.rows_of(against)] = True
+        other &= ~mask  # a selection that is still the one held is compared with the rest
+        return self.several(mask, inside, shares, other if other.any() else None)
 
     def several(
-        self, mask: NDArray[np.bool_], inside: NDArray[np.bool_], shares: FloatArray
-    ) -> list[Chart]:
+        self, mask: NDArray[np.bool_], inside: NDArray[np.bool_], shares: FloatArray,
+        other: NDArray[np.bool_] | None = None,
+    ) -> list[Chart]:  # fmt: skip
+        """Charts of what the mask selects, against the rest of the scope or ``other``."""
         t = self._tissue
-        here, rest = mask & inside, inside & ~mask
+        here, rest = mask & inside, inside & (~mask if other is None else other)
         count = int(here.sum())
-        title = f"{count:,} selected {t.noun} against the rest"
-        found = [draw.against_rest(self._mix(here), self._mix(rest), t.types, self.value, title)]
+        named = "rest" if other is None else "held"
+        them = "the rest" if other is None else f"{int(rest.sum()):,} held"
+        title = f"{count:,} selected {t.noun} against {them}"
+        found = [
+            draw.against_rest(self._mix(here), self._mix(rest), t.types, self.value, title, named)
+        ]
         if count < 2:
             return found
         groups = [
             (f"{name} ({int(m.sum()):,})", diversity.perplexity(shares[m]))
-            for name, m in (("selected", here), ("rest", rest))
+            for name, m in (("selected", here), (named, rest))
             if m.any()
         ]
         found.append(draw.perplexity_boxes(groups))
@@ -94,6 +103,11 @@ class Selected:
             self.enrichment(here), t.types, self.value, "Contacts within the selection",
             "selection contacts",
         ))  # fmt: skip
+        if other is not None and rest.sum() > 1:
+            found.append(draw.contact_matrix(
+                self.enrichment(rest), t.types, self.value, "Contacts within the held",
+                "held contacts",
+            ))  # fmt: skip
         found.append(draw.colocalisation(
             together.correlation(shares[here]), t.types, self.value,
             name="selection co-localisation", title="Found together within the selection",

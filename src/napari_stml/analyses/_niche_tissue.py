@@ -125,9 +125,14 @@ class Tissue:
 
 def kind_of(params: HoodParams, section: SectionInputs) -> str:
     """Which neighbours "automatic" means here."""
-    if params.around == "automatic":
-        return "nearest" if section.array is None else "rings"
-    return params.around
+    return settled(params.around, section.array is not None)
+
+
+def settled(around: str, on_array: bool) -> str:
+    """What "automatic" is."""
+    if around == "automatic":
+        return "rings" if on_array else "nearest"
+    return around
 
 
 def tissues(sections: Sequence[SectionInputs], params: HoodParams) -> list[Tissue]:

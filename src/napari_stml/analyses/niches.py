@@ -15,7 +15,7 @@ from napari_stml.analyses._charts import fitting, numbers, sizes
 from napari_stml.analyses._niche_live import NicheLive, NichesLive
 from napari_stml.analyses._niche_params import HoodParams
 from napari_stml.analyses._niche_parts import Found, bandwidth_table, outline_parts, summary
-from napari_stml.analyses._niche_tissue import kind_of, tissues
+from napari_stml.analyses._niche_tissue import kind_of, settled, tissues
 from napari_stml.analyses._progress import at, span
 from napari_stml.analyses._threads import limited
 from napari_stml.core.analysis import register
@@ -24,6 +24,7 @@ from napari_stml.core.errors import StmlError
 from napari_stml.core.params import param
 from napari_stml.core.results import SHARED, Result
 from napari_stml.methods.niches import diversity, hoods, labelling, together
+from napari_stml.methods.niches.near import finish
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from napari_stml.core.needs import Need
     from napari_stml.core.progress import Progress
     from napari_stml.core.results import Part
+    from napari_stml.methods.niches.near import Near
 
 GUIDED_MOST = 30_000
 """Above this many cells the comparison of numbers of niches looks at a sample of as many."""
@@ -58,6 +60,11 @@ class NichesParams(HoodParams):
     compare: Literal["square roots", "shares"] = param(
         "square roots", title="Compare", rare=True,
         help="Square roots of the shares let rare types count; hoodscanR takes the shares.",
+    )  # fmt: skip
+    smooth: int = param(
+        0, title="Smooth", ge=0, le=3, rare=True,
+        help="How often compositions are averaged over the neighbourhoods before niches are "
+        "looked for: larger, calmer niches. Composition and perplexity stay as they are.",
     )  # fmt: skip
     shuffles: int = param(
         20, title="Shuffles", ge=0, le=1000, rare=True,
@@ -87,6 +94,11 @@ class Niches:
     Params = NichesParams
     LiveParams = NichesLive
 
+    @staticmethod
+    def beside(params: Mapping[str, Any], on_array: bool) -> Mapping[str, Any]:
+        """Which neighbours the live panel has a slider for."""
+        return {**params, "around": settled(params.get("around", "automatic"), on_array)}
+
     def needs(self, params: NichesParams) -> Mapping[str, Need]:
         return params.hood_needs()
 
@@ -95,7 +107,9 @@ class Niches:
         yield at(0, "reading")
         sections = tissues(inputs.sections, params)
         found, tau, notes = yield from _composed(sections, params, inputs.threads)
-        points = np.concatenate([f.points(params.compare == "square roots") for f in found])
+        points = np.concatenate(
+            [f.points(params.compare == "square roots", tau, params.smooth) for f in found]
+        )
         if len(points) < 3:
             raise StmlError(
                 "Fewer than 3 cells have a neighbourhood", where=sections[0].name,
@@ -122,6 +136,8 @@ class Niches:
         table = summary(found, names, types)
         shown, too_large = fitting(charts)
         notes += tuple(n for t in sections for n in t.notes)
+        if params.smooth:
+            notes += (f"compositions smoothed {params.smooth} times before grouping",)
         notes += (f"{len(names)} niches by {params.way}, seed {inputs.seed}, numbered by size",
                   *too_large)  # fmt: skip
         shared: tuple[Part, ...] = (table, bandwidth_table(tau, sections[0].unit), *shown)
@@ -267,25 +283,47 @@ def _guides(
 def _other_widths(
     found: list[Found], codes: NDArray[Any], params: NichesParams, seed: int
 ) -> list[Chart]:
-    """Agreement of the niches with those of fewer neighbours."""
-    if any(not f.near.width for f in found) or len(codes) > GUIDED_MOST:
+    """Agreement of the niches with those of fewer neighbours, less radius or fewer rings."""
+    if len(codes) > GUIDED_MOST:
         return []
-    width = found[0].near.width - found[0].near.own
-    tried = [k for k in dict.fromkeys(round(width * s) for s in (0.1, 0.2, 0.35, 0.5, 0.75, 1.0))
-             if k >= 2]  # fmt: skip
+    kind = kind_of(params, found[0].tissue.section)
+    tried, unit = _widths(kind, found, params)
     ari = []
-    for k in tried:
+    for width in tried:
         points = []
         for f in found:
-            near = f.near.closest(k)
+            near = _narrowed(kind, f, width, params)
             tau = None if params.weights == "equal" else (
                 params.bandwidth**2 or hoods.default_tau(near)
             )  # fmt: skip
             shares, _ = f.tissue.composed(near, tau)
+            shares = hoods.smoothed(near, shares, tau, params.smooth)
             shares = np.where(np.isfinite(shares), shares, 0)[f.rows]
             points.append(labelling.prepared(shares, params.compare == "square roots"))
         labels = labelling.k_means(np.concatenate(points), int(codes.max()) + 1, seed)
         ari.append(labelling.agreed(labels, codes))
-    data = {"neighbours": tried, "agreement with these niches": numbers(np.array(ari))}
+    what = {"nearest": "neighbours"}.get(kind, kind)
+    data = {what: tried, "agreement with these niches": numbers(np.array(ari))}
     return [Chart("neighbours tried", "line", "Do fewer neighbours give the same niches?",
-                  Axis("neighbours"), Axis("adjusted Rand index"), data)]  # fmt: skip
+                  Axis(what, unit), Axis("adjusted Rand index"), data)]  # fmt: skip
+
+
+def _widths(kind: str, found: list[Found], params: NichesParams) -> tuple[list[float], str]:
+    """Smaller neighbourhoods to compare with, the Run's own last."""
+    if kind == "rings":
+        return list(range(1, params.rings + 1)), ""
+    parts = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
+    if kind == "radius":
+        nearest = max(float(np.sqrt(np.median(f.near.first))) for f in found)
+        return [r for r in (round(params.radius * s, 1) for s in parts) if r > nearest], "um"
+    width = found[0].near.width - found[0].near.own
+    return [k for k in dict.fromkeys(round(width * s) for s in parts) if k >= 2], ""
+
+
+def _narrowed(kind: str, found: Found, width: float, params: NichesParams) -> Near:
+    if kind == "nearest":
+        return found.near.closest(int(width))
+    if kind == "radius":
+        return found.near.inside(width)
+    fewer = params.model_copy(update={"rings": int(width)})
+    return finish(found.tissue.neighbours(fewer, 1))

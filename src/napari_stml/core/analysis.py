@@ -55,7 +55,9 @@ class Analysis(Protocol):
     a recipe that refers to another one is then refused before it starts.
     An analysis with a live part also has ``LiveParams`` and
     ``live(self, result: Result, inputs: Inputs, params: Params) -> Live``, where ``params`` are
-    those of the finished Run; one that does not look at them may leave them out.
+    those of the finished Run; one that does not look at them may leave them out. Where "automatic"
+    settles a question by the section, ``beside(params, on_array) -> Mapping`` (static, of plain
+    values) says how, so that the live panel shows only what acts.
     """
 
     name: ClassVar[str]

@@ -117,8 +117,8 @@ class CategoryStyle:
         fitting = [s for s in self.splits if s.total == len(codes)]
         if fitting:
             codes = codes.astype(np.intp)
-            for place, split in enumerate(fitting, len(categories)):
-                codes[split.mask] = place
+            for added, split in enumerate(fitting, len(categories)):
+                codes[split.mask] = added
             categories = (*categories, *(s.name for s in fitting))
         shown = [self.named.get(c, c) for c in categories]
         names = tuple(dict.fromkeys(shown))

@@ -30,10 +30,14 @@ Source = Literal[
     "folder",
     "device",
     "place",
+    "part_column",
+    "selection",
 ]
 """Where the possible answers of a field come from; the form turns it into a picker.
 
-``place`` is for live fields: (x, y) in reference pixels, from a click on the canvas.
+For live fields: ``place`` is (x, y) in reference pixels, from a click on the canvas;
+``part_column`` a column of the Run's matrix that ``holds`` names; ``selection`` the names of the
+observations that were selected when the user held them.
 """
 
 
@@ -91,7 +95,7 @@ def param(
         A live field may name fields of the Run's ``Params`` too. Needs a default.
     holds
         Of ``source="run"``: only Runs with a value of that name or kind are offered, and the
-        newest stands there first.
+        newest stands there first. Of ``source="part_column"``: the matrix.
     bounds
         pydantic's ``ge``, ``gt``, ``le``, ``lt``, ``min_length``, ``max_length``, ``pattern``.
     """

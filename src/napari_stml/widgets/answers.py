@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_stml.core.params import Source
+    from napari_stml.core.run_record import RunRecord
     from napari_stml.io.section import Section
 
 DEVICES = ("cpu", "cuda", "mps")
@@ -18,9 +19,22 @@ def answers_of(section: Section, others: Sequence[Section] = ()) -> _Answers:
     return _Answers(section, tuple(others))
 
 
+def answers_beside(section: Section, record: RunRecord) -> _Answers:
+    """The same for the live panel of a Run, which has columns of its own."""
+    return _Answers(section, (), record)
+
+
 class _Answers:
-    def __init__(self, section: Section, others: tuple[Section, ...]) -> None:
-        self.section, self.others = section, others
+    def __init__(
+        self, section: Section, others: tuple[Section, ...], record: RunRecord | None = None
+    ) -> None:
+        self.section, self.others, self.record = section, others, record
+
+    def columns_of(self, value: str) -> Sequence[str]:
+        """Columns of a matrix of the Run."""
+        parts = self.record.parts if self.record is not None else ()
+        found = [e for e in parts if e.name == value and e.kind == "Matrix"]
+        return list(found[0].look.get("columns", ())) if found else []
 
     def holding(self, value: str) -> Sequence[str]:
         """Runs with a value of that name or kind, newest first."""

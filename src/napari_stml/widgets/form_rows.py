@@ -113,7 +113,7 @@ def _choice(field: Field) -> Row:
 
 def _known(field: Field, answers: Answers) -> list[str]:
     wanted = field.hint.get("holds")
-    holding = getattr(answers, "holding", None)
+    holding = getattr(answers, "columns_of" if field.source == "part_column" else "holding", None)
     assert field.source is not None
     return [str(a) for a in (holding(wanted) if wanted and holding else answers(field.source))]
 

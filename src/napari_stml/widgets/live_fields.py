@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 STEPS = 200
 
 
-def live_field(field: Field, start: Any, answers: Answers) -> Slider | Picker | Place:
+def live_field(field: Field, start: Any, answers: Answers) -> Slider | Picker | Place | Held:
     """A slider for a number, a click on the canvas, else the row that the form has for it."""
     if field.source == "place":
         return Place(field, start)
+    if field.source == "selection":
+        return Held(field, start)
     number = field.kind in {int, float} and not field.optional and field.source is None
     return Slider(field, start) if number else Picker(field, start, answers)
 
@@ -91,6 +93,53 @@ class Place(QWidget):
         )
         self._clear.setVisible(given)
         self.moved.emit()
+
+    def _cleared(self) -> None:
+        self.value = ()
+
+
+class Held(QWidget):
+    """A selection that is kept while another one is made; empty until then."""
+
+    moved = Signal()
+
+    def __init__(self, field: Field, start: Any) -> None:
+        super().__init__()
+        self.title = str(field.look["label"])
+        self._selected: tuple[str, ...] = ()
+        self._text = QLabel()
+        self._text.setToolTip(str(field.look["tooltip"]))
+        self._hold = QPushButton("Hold selection")
+        self._hold.setToolTip("What is selected now is kept here; then select something else")
+        self._hold.clicked.connect(self._held)
+        self._clear = QPushButton("Clear")
+        self._clear.clicked.connect(self._cleared)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._text, 1)
+        layout.addWidget(self._hold)
+        layout.addWidget(self._clear)
+        self.follow(())
+        self.value = start
+
+    @property
+    def value(self) -> tuple[str, ...]:
+        return self._value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self._value: tuple[str, ...] = tuple(str(v) for v in value)
+        self._text.setText(f"{len(self._value):,} held" if self._value else "the rest")
+        self._clear.setVisible(bool(self._value))
+        self.moved.emit()
+
+    def follow(self, selection: tuple[str, ...]) -> None:
+        """What could be held now."""
+        self._selected = selection
+        self._hold.setEnabled(bool(selection))
+
+    def _held(self) -> None:
+        self.value = self._selected
 
     def _cleared(self) -> None:
         self.value = ()

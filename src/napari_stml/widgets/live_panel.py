@@ -11,7 +11,7 @@ from superqt.utils import qthrottled
 from napari_stml.core.params import applies
 from napari_stml.widgets.form_rows import Field
 from napari_stml.widgets.live_charts import LiveCharts
-from napari_stml.widgets.live_fields import Place, live_field
+from napari_stml.widgets.live_fields import Held, Place, live_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ class LivePanel(QWidget):
         self._of = dict(of or {})
         self._session: Any = None
         self._selection: tuple[str, ...] | None = None
-        self._sliders: dict[str, Slider | Picker | Place] = {}
+        self._sliders: dict[str, Slider | Picker | Place | Held] = {}
         self._labels: dict[str, QLabel] = {}
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
@@ -112,6 +112,9 @@ class LivePanel(QWidget):
     def follow(self, selection: tuple[str, ...] | None) -> None:
         """Send what is selected on the canvas along; None or nothing is the whole Run."""
         selection = selection or None
+        for slider in self._sliders.values():
+            if isinstance(slider, Held):
+                slider.follow(selection or ())
         if selection != self._selection:
             self._selection = selection
             self._send()

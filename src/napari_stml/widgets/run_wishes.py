@@ -15,7 +15,7 @@ from napari_stml.runs.scopes import scope_again
 from napari_stml.runs.section_run import LIVE
 from napari_stml.viewer.parts import meant_by
 from napari_stml.viewer.selection import Selection
-from napari_stml.widgets.answers import answers_of
+from napari_stml.widgets.answers import answers_beside
 from napari_stml.widgets.live_painting import LivePainting
 from napari_stml.widgets.live_panel import LivePanel
 from napari_stml.widgets.preferences import preferences
@@ -160,7 +160,10 @@ class RunWishes(QObject):
             return None
         known = {**record.params, **record.live}
         start = _start(model, known)
-        panel = LivePanel(model, start, record.params, answers_of(view.section))
+        beside: Mapping[str, Any] = record.params
+        if hasattr(kind, "beside") and view.section.observations is not None:
+            beside = kind.beside(record.params, view.section.observations.lattice is not None)
+        panel = LivePanel(model, start, beside, answers_beside(view.section, record))
         self._painting = LivePainting(self._state, record)
         panel.moved.connect(self._painting.paint)
         panel.picked.connect(partial(self._picked, record.id))

@@ -135,6 +135,13 @@ def gathered(
     return shares[:, :-1], shares[:, -1]
 
 
+def smoothed(near: Near, shares: NDArray[Any], tau: float | None, rounds: int) -> NDArray[Any]:
+    """Compositions averaged over the neighbourhoods, so many times over."""
+    for _ in range(rounds):
+        shares = gathered(near, shares, tau)[0]
+    return shares
+
+
 def windows(near: Near, codes: NDArray[Any], groups: int) -> NDArray[np.int32]:
     """How many neighbours of each type every row has; itself only where it is its own."""
     lookup = np.where(codes < 0, groups, codes).astype(np.int32)
