@@ -6,7 +6,7 @@ touching cells from every group to every other.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,9 +14,17 @@ from napari_stml.analyses import _niche_charts as draw
 from napari_stml.analyses._charts import fitting, numbers
 from napari_stml.analyses._contacts_live import ContactsLive, ContactsLiveParams
 from napari_stml.analyses._inside import inside
-from napari_stml.analyses._niche_selected import touching
 from napari_stml.analyses._niche_tissue import FEWEST, Tissue
 from napari_stml.analyses._progress import at, span
+from napari_stml.analyses._touch import (
+    FIELDS,
+    LONGEST,
+    NEAREST,
+    RADIUS,
+    TOUCH,
+    Touch,
+    edges_of,
+)
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis, Chart
 from napari_stml.core.errors import StmlError
@@ -53,31 +61,15 @@ class ContactsParams(Params):
         "", title="Niches", source="category",
         help="A second grouping for the network: niches, domains, regions. May be left out.",
     )  # fmt: skip
-    touch: Literal["automatic", "triangulation", "nearest", "radius"] = param(
-        "automatic", title="Contacts",
-        help="Automatic: touching places of the array where there is one, else the edges of the "
-        "Delaunay triangulation that bridge no gap.",
-    )  # fmt: skip
-    longest: float = param(
-        0.0, title="Longest contact", unit="um", ge=0, when={"touch": "triangulation"},
-        help="Longer edges of the triangulation bridge gaps. 0: three times the median.",
-    )  # fmt: skip
-    k: int = param(
-        6, title="Nearest", unit="cells", ge=1, le=200, when={"touch": "nearest"},
-        help="Two cells are in contact if either is among the other's nearest.",
-    )  # fmt: skip
-    radius: float = param(
-        30.0, title="Radius", unit="um", gt=0, le=2000, when={"touch": "radius"},
-        help="Two cells are in contact if they are at most this far apart.",
-    )  # fmt: skip
+    touch: Touch = TOUCH
+    longest: float = LONGEST
+    k: int = NEAREST
+    radius: float = RADIUS
     reach: float = param(
         0.0, title="Co-occurrence up to", unit="um", ge=0, le=10_000, rare=True,
         help="Largest distance of the curve. 0: ten times the distance of neighbours.",
     )  # fmt: skip
-    fields: str = param(
-        "", title="Fields of view", source="category", rare=True,
-        help="Cells of different fields are never in contact.",
-    )  # fmt: skip
+    fields: str = FIELDS
 
 
 @register
@@ -172,23 +164,6 @@ def contact_tissue(section: SectionInputs, params: ContactsParams) -> Tissue:
     notes = (f"{lost} cells without a type take no part",) if lost else ()
     array = section.array[spots.rows] if section.array is not None else None
     return Tissue(spots, xy, unit, types, codes, None, strata, array, notes)
-
-
-def edges_of(tissue: Tissue, params: ContactsParams) -> tuple[contacts.Edges, str]:
-    """The contacts among the scope, and how they are said."""
-    from napari_stml.methods.niches import near
-
-    if params.touch == "radius":
-        found = near.finish(near.within(tissue.xy, params.radius, strata=tissue.strata))
-        return contacts.mutual(found), f"at most {params.radius:g} um apart"
-    if params.touch == "nearest":
-        found = near.finish(near.nearest(tissue.xy, params.k, strata=tissue.strata))
-        return contacts.mutual(found), f"one of the {params.k} nearest, either way"
-    if params.touch == "automatic" and tissue.array is not None:
-        touches, _ = touching(tissue)
-        return touches, "touching places of the array"
-    edges, longest = contacts.delaunay(tissue.xy, tissue.strata, params.longest)
-    return edges, f"triangulation, edges up to {longest:.3g} {tissue.unit}"
 
 
 def _pairs(found: contacts.Contacts, types: tuple[str, ...]) -> Table:
