@@ -20,7 +20,7 @@ import numpy as np
 from support.results import add_record, ratio, recorded
 
 SEEDS = (201, 202, 203, 204, 205)
-"""Not looked at while the methods were chosen; those were 0 to 4. 101 to 105 were scored once before
+"""Not looked at while the methods were chosen; those were 0 to 4. 101 to 105 were scored before
 compositions were smoothed."""
 GAIN = 0.1
 CELLS_PER_TYPE = 150

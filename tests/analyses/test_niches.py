@@ -431,3 +431,22 @@ def test_a_reference_with_other_genes_or_without_counts(
     adata.write_h5ad(reference)
     with pytest.raises(StmlError, match="Only 0 genes"):
         run("deconvolve", toy, reference=str(reference))
+
+
+def test_one_niche_is_split_and_the_others_stay(toy: Any, run: Any) -> None:
+    halves = np.repeat([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]], len(toy.names) // 2, axis=0)
+    seen = toy.with_(embeddings={"p": halves})
+    given = {"niches": "domain", "composition": "p"}
+    done = run("split-niche", seen, **given, which="stroma", parts=2)
+    labels = done.part("niches")
+    assert labels.categories == ("tumour", "stroma a", "stroma b", "immune")
+    assert ari(labels.codes[toy.domain == 1], halves[toy.domain == 1, 0] > 0.5) == 1
+    for name, before in (("tumour", 0), ("immune", 2)):
+        assert (labels.codes[toy.domain == before] == labels.categories.index(name)).all()
+    with pytest.raises(StmlError, match="no niche 'nobody'"):
+        run("split-niche", seen, **given, which="nobody")
+    with pytest.raises(StmlError, match="only 2 neighbourhoods"):
+        run("split-niche", seen, **given, which="stroma", parts=3)
+    with pytest.raises(StmlError, match="made of"):
+        run("split-niche", seen, niches="domain", which="stroma")
+    assert load_all()["split-niche"].Params(niches="niches-1/niches").by == "niches-1/composition"
