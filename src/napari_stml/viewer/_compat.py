@@ -68,20 +68,22 @@ def edit_shape(
     napari offers only to set the data of all shapes, which triangulates every one anew (seconds
     for hundreds of regions); its own tools edit the list behind the layer, as is done here.
     ``ways`` are corners (y, x), the best first: napari's triangulation refuses some outlines
-    (rings that touch), then the next ones are tried. The layer's extent is left as it was: telling
-    the viewer of a new one costs more than the edit, and the tissue is larger than its regions.
+    (rings that touch), then the next ones are tried. Nothing is sliced anew and the layer's extent
+    stays: for the viewer both cost more than the edit, and the tissue is larger than its regions.
     """
     shapes = layer._data_view
-    if width is not None and shapes.shapes[place].edge_width != width:
-        shapes.shapes[place].edge_width = width
-    for corners in ways:
-        try:
-            shapes.edit(place, corners, face_color=face, edge_color=edge)
-        except (RuntimeError, ValueError) as error:
-            log.warning("an outline of %d corners is drawn simpler: %s", len(corners), error)
-            continue
-        break
-    layer.refresh(thumbnail=False, highlight=False, extent=False)
+    with shapes.batched_updates():  # else what is displayed is gathered anew at every step
+        if width is not None and shapes.shapes[place].edge_width != width:
+            shapes.shapes[place].edge_width = width
+        for corners in ways:
+            try:
+                shapes.edit(place, corners, face_color=face, edge_color=edge)
+            except (RuntimeError, ValueError) as error:
+                log.warning("an outline of %d corners is drawn simpler: %s", len(corners), error)
+                continue
+            break
+    layer._clean_outline_cache()
+    layer.events.set_data()
 
 
 def edit_shapes_widths(layer: Any, width: float) -> None:

@@ -51,15 +51,21 @@ class Journal:
         """The store holds everything up to this entry."""
         with self._turn:
             self._append({"n": self.number + 1, "saved": upto})
-            self.flush()
+        self.flush()
+        with self._turn:
             if self.path.stat().st_size > MOST_BYTES and not self._unsaved:
                 self._begin_anew()
 
     def flush(self) -> None:
-        """Force it to the disk, against a loss of power; may be called from another thread."""
+        """Force it to the disk, against a loss of power; for a thread: edits do not wait for it."""
         with self._turn:
-            if self._file is not None:
-                os.fsync(self._file.fileno())
+            if self._file is None:
+                return
+            file = os.dup(self._file.fileno())  # it may be closed meanwhile
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
 
     def close(self) -> None:
         with self._turn:

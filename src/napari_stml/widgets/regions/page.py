@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_stml.io.regions import Offer
+    from napari_stml.regions.classes import RegionClass
     from napari_stml.regions.region import Drawn
     from napari_stml.viewer.state import ViewerState
 
@@ -172,7 +173,8 @@ class RegionsPage(QScrollArea):
             return
         counts = drawing.classes.counts(drawing.regions)
         self.classes.show_classes(drawing.classes, counts, self.desk.pen)
-        self._rows = {r.id: self._row(r) for r in drawing.regions}
+        own = {c.name: c for c in drawing.classes}
+        self._rows = {r.id: self._row(r, own.get(r.kind)) for r in drawing.regions}
         self.regions.show_regions([row for _, row in self._rows.values()])
         for button, word, title in ((self.undo, "Undo", drawing.undo_title),
                                     (self.redo, "Redo", drawing.redo_title)):  # fmt: skip
@@ -181,15 +183,19 @@ class RegionsPage(QScrollArea):
         if self.desk.book is not None and self.desk.book.offer is None:
             self.banner.hide()
 
-    def _row(self, region: Drawn) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    def _row(
+        self, region: Drawn, own: RegionClass | None
+    ) -> tuple[tuple[Any, ...], tuple[str, ...]]:
         """What the list shows, and what it was made from: unchanged regions cost nothing."""
         drawing, book = self.desk.drawing, self.desk.book
         assert drawing is not None
         assert book is not None
-        made_from = (region, book.place, drawing.classes.get(region.kind), self.desk.view)
         known = self._rows.get(region.id)
-        if known is not None and all(a is b for a, b in zip(known[0], made_from, strict=True)):
-            return known
+        if known is not None:
+            of, place, kind, view = known[0]
+            if of is region and place is book.place and kind is own and view is self.desk.view:
+                return known
+        made_from = (region, book.place, own, self.desk.view)
         signs = ("🔒" if drawing.is_locked(region) else "") + (
             " (hidden)" if drawing.is_hidden(region) else "")  # fmt: skip
         count = f"{book.count(region):,}" if region.is_area and book.place is not None else ""
