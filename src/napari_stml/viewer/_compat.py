@@ -61,8 +61,9 @@ def unwrapped(viewer: Viewer) -> Viewer:
 
 
 def edit_shape(
-    layer: Any, place: int, ways: Sequence[Any], face: Any, edge: Any, width: float | None = None
-) -> None:
+    layer: Any, place: int, ways: Sequence[Any], face: Any, edge: Any,
+    width: float | None = None, *, draw: bool = True,
+) -> None:  # fmt: skip
     """Change one shape in place, with its colours and the width of its edge.
 
     napari offers only to set the data of all shapes, which triangulates every one anew (seconds
@@ -70,6 +71,7 @@ def edit_shape(
     ``ways`` are corners (y, x), the best first: napari's triangulation refuses some outlines
     (rings that touch), then the next ones are tried. Nothing is sliced anew and the layer's extent
     stays: for the viewer both cost more than the edit, and the tissue is larger than its regions.
+    Without ``draw`` it is seen with the next edit.
     """
     shapes = layer._data_view
     with shapes.batched_updates():  # else what is displayed is gathered anew at every step
@@ -82,8 +84,9 @@ def edit_shape(
                 log.warning("an outline of %d corners is drawn simpler: %s", len(corners), error)
                 continue
             break
-    layer._clean_outline_cache()
-    layer.events.set_data()
+    if draw:
+        layer._clean_outline_cache()
+        layer.events.set_data()
 
 
 def edit_shapes_widths(layer: Any, width: float) -> None:

@@ -240,8 +240,8 @@ class RegionDesk:
             return
         areas = [sound(o) for o in some if o.geom_type in AREAS]
         whole = some[0] if len(some) == 1 else shapely.union_all(areas) if areas else None
-        self.sketch.show(whole)
-        self.sketch.show_corners(some[0] if len(some) == 1 and self.handles else None)
+        one = some[0] if len(some) == 1 and self.handles else None
+        self.sketch.show_whole(whole, one)
         self.tell_size(some[0] if len(some) == 1 else None)
 
     def region_at(self, xy: NDArray[np.float64], reach: float) -> Drawn | None:

@@ -92,19 +92,28 @@ class Sketch:
         return (layer.mouse_drag_callbacks, layer.mouse_move_callbacks,
                 layer.mouse_double_click_callbacks)  # fmt: skip
 
-    def show(self, outline: BaseGeometry | None, colour: str = CHOSEN, fill: float = 0.0) -> None:
+    def show_whole(self, outline: BaseGeometry | None, corners_of: BaseGeometry | None) -> None:
+        """Draw what is selected and the handles of its corners, at once."""
+        self.show(outline, draw=False)
+        self.show_corners(corners_of)
+
+    def show(
+        self, outline: BaseGeometry | None, colour: str = CHOSEN, fill: float = 0.0, *,
+        draw: bool = True,
+    ) -> None:  # fmt: skip
         """Draw an outline (a line, an area, or nothing) in place of what was sketched."""
         width = self.screen(WIDTH)
         ink = rgba(colour)
         clear = np.zeros(4, dtype=np.float32)
         if outline is None or outline.is_empty:
-            edit_shape(self.layer, 0, [NOWHERE], clear, clear)
+            edit_shape(self.layer, 0, [NOWHERE], clear, clear, draw=draw)
             return
         is_area = outline.geom_type in {"Polygon", "MultiPolygon"}
         face = rgba(colour, fill) if is_area else ink
         edit_shape(
-            self.layer, 0, ways(drawable(outline, width)), face, ink if is_area else clear, width
-        )
+            self.layer, 0, ways(drawable(outline, width)), face, ink if is_area else clear, width,
+            draw=draw,
+        )  # fmt: skip
 
     def show_corners(self, outline: BaseGeometry | None) -> None:
         """Handles at the corners, one where several lie close; None takes them away.

@@ -44,12 +44,17 @@ class ClassTable(QTreeWidget):
             for column, width in ((KEY, 34), (COUNT, 40), (SHOWN, 34), (LOCKED, 38)):
                 self.setColumnWidth(column, width)
         self.setFixedHeight(150)
+        self._shown: tuple[ClassList, str] | None = None
         self.itemClicked.connect(self._clicked)
         self.itemChanged.connect(self._changed)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._menu)
 
     def show_classes(self, classes: ClassList, counts: Mapping[str, int], pen: str) -> None:
+        if self._shown is not None and self._shown[0] is classes and self._shown[1] == pen:
+            self._show_counts(counts)
+            return
+        self._shown = (classes, pen)
         self.blockSignals(True)
         self.clear()
         for own in classes:
@@ -63,6 +68,15 @@ class ClassTable(QTreeWidget):
             self.addTopLevelItem(row)
             if own.name == pen:
                 self.setCurrentItem(row)
+        self.blockSignals(False)
+
+    def _show_counts(self, counts: Mapping[str, int]) -> None:
+        """Most edits change nothing else."""
+        self.blockSignals(True)
+        for i in range(self.topLevelItemCount()):
+            row = self.topLevelItem(i)
+            if row is not None:
+                row.setText(COUNT, str(counts.get(_name(row), 0)))
         self.blockSignals(False)
 
     def _clicked(self, row: QTreeWidgetItem, column: int) -> None:

@@ -76,9 +76,11 @@ class RegionTable(QTreeWidget):
     def show_chosen(self, ids: Iterable[str]) -> None:
         wanted = set(ids)
         self.blockSignals(True)
-        for name, item in self._rows.items():
-            if item.isSelected() != (name in wanted):
-                item.setSelected(name in wanted)
+        for item in self.selectedItems():
+            if item.data(NAME, Qt.ItemDataRole.UserRole) not in wanted:
+                item.setSelected(False)
+        for name in wanted & self._rows.keys():
+            self._rows[name].setSelected(True)
         last = next((self._rows[i] for i in wanted if i in self._rows), None)
         if last is not None:
             self.scrollToItem(last)
