@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QPushButton
 
 from napari_stml.core.brush import painted
 from napari_stml.core.geometry import Affine
@@ -16,6 +17,7 @@ from napari_stml.viewer.frame import Frame
 from napari_stml.viewer.part_layers import part_layer, refreshed, tiles_shown
 from napari_stml.widgets.form import Form
 from napari_stml.widgets.live_panel import LivePanel
+from napari_stml.widgets.result_panel import ResultPanel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,6 +101,17 @@ def test_a_selection_is_held_while_another_is_made(qtbot: QtBot) -> None:
     assert asked[-1][0].kind == "stroma"
     held._clear.click()
     qtbot.waitUntil(lambda: asked[-1][0].against == ())
+
+
+def test_a_short_panel_stands_together_at_the_top(qtbot: QtBot) -> None:
+    record: Any = SimpleNamespace(title="Stain", id="stain-1", notes=("fitted",), parts=())
+    panel = ResultPanel(record, SimpleNamespace())  # type: ignore[arg-type]
+    qtbot.addWidget(panel)
+    panel.resize(300, 900)
+    panel.show()
+    buttons = panel.findChildren(QPushButton)
+    assert buttons
+    assert max(b.geometry().bottom() for b in buttons) < 200
 
 
 def test_tiles_are_coloured_by_words_groups_and_numbers() -> None:

@@ -97,6 +97,7 @@ class ResultPanel(QWidget):
         buttons.addWidget(self._words())
         layout.addLayout(buttons)
         layout.addWidget(self.words)
+        layout.addStretch()  # a short panel stands at the top, and charts still grow
 
     def _words(self) -> QComboBox:
         """The Run as a paragraph, a command or a script: shown, and copied."""
