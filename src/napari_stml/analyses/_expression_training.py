@@ -231,6 +231,8 @@ def train_networks(
         own = recipe.seeded(recipe.plan.seed + member)
         learner = learner_of(own, slides, targets.values, train, membership=sets, device=device)
         watched = Watched(slides, targets.values, stop) if split.count(STOP) >= 3 else None
+        if watched is not None and recipe.name in TILES:
+            watched = watched.alone()
         start = kept.state(member)
         if start is not None and start.done:
             notes.append(f"network {member + 1} went on at epoch {start.done + 1}")

@@ -106,6 +106,7 @@ class PredictExpression:
     order = 20
     sections = "one"
     context = "inside"
+    uses_gpu = True
     Params = PredictParams
     LiveParams = ExpressionLiveParams
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import os
 import sys
 import traceback
 from typing import TYPE_CHECKING
 
 from napari_stml.core.errors import StmlError
+from napari_stml.runs.settings import wait_asleep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +41,8 @@ FAILED, WRONG, STOPPED = 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; an error of ours is one line on stderr and exit code 2."""
+    if arguments is None:  # this process is ours
+        wait_asleep(os.environ)
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in {"-h", "--help", "help"}:
         sys.stdout.write(overview())

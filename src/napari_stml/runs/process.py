@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING, Literal
 import napari_stml
 from napari_stml.core.errors import StmlError
 from napari_stml.runs.channel import Channel, Message
-from napari_stml.runs.settings import THREAD_VARIABLES, WorkerSettings, usable_cores
+from napari_stml.runs.settings import (
+    THREAD_VARIABLES,
+    WorkerSettings,
+    usable_cores,
+    wait_asleep,
+)
 from napari_stml.runs.survival import end_group, make_nice
 
 if TYPE_CHECKING:
@@ -158,7 +163,7 @@ def _launch(settings: WorkerSettings, log: Path) -> subprocess.Popen[bytes]:
 
 
 def _environment(settings: WorkerSettings) -> Mapping[str, str]:
-    """The window's environment with search path and thread counts of the worker.
+    """The window's environment with search path, thread counts and patience of the worker.
 
     The package's own folder is added only where it is not installed, lest site-packages come
     before the standard library.
@@ -168,6 +173,7 @@ def _environment(settings: WorkerSettings) -> Mapping[str, str]:
     for variable in THREAD_VARIABLES:
         if settings.threads is not None or variable not in env:
             env[variable] = threads
+    wait_asleep(env)
     home = Path(napari_stml.__file__).resolve().parents[1]
     installed = {Path(sysconfig.get_path(k)).resolve() for k in ("purelib", "platlib")}
     entries = [*settings.path, *(() if home in installed else (str(home),))]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_stml.core.errors import StmlError
-from napari_stml.runs.settings import THREAD_VARIABLES
+from napari_stml.runs.settings import THREAD_VARIABLES, WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,7 @@ def local_processes(workers: int, threads: int, offers: Mapping[str, float]) -> 
     import dask
     from distributed import LocalCluster
 
-    environ = {name: str(threads) for name in THREAD_VARIABLES}
+    environ = {name: str(threads) for name in THREAD_VARIABLES} | WAITING
     environ["MALLOC_TRIM_THRESHOLD_"] = "65536"  # dask's own setting, which this one replaces
     settings = {
         "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from napari_stml.runs.survival import Guard, default_guard
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -20,6 +20,16 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 """Libraries read these once, when they are imported."""
+
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Threads that wait sleep. Spinning, they took seven times the work's own time from cores that the
+window and other programs want too."""
+
+
+def wait_asleep(environment: MutableMapping[str, str]) -> None:
+    """Set `WAITING` unless the user has chosen otherwise; before OpenMP is loaded."""
+    for variable, value in WAITING.items():
+        environment.setdefault(variable, value)
 
 
 def usable_cores() -> int:

@@ -91,6 +91,15 @@ class Watched:
     wanted: Sequence[NDArray[np.float32]]
     masks: Sequence[NDArray[np.bool_]]
 
+    def alone(self) -> Watched:
+        """Only these spots, for networks to which no other spot matters."""
+        used = [i for i, m in enumerate(self.masks) if m.any()]
+        return Watched(
+            [self.slides[i].only(self.masks[i]) for i in used],
+            [self.wanted[i][self.masks[i]] for i in used],
+            [self.masks[i][self.masks[i]] for i in used],
+        )
+
 
 def fit(
     learner: Learner, plan: TrainingPlan, watched: Watched | None = None,

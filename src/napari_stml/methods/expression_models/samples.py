@@ -46,6 +46,14 @@ class Slide:
     def __len__(self) -> int:
         return len(self.xy)
 
+    def only(self, rows: NDArray[np.bool_]) -> Slide:
+        """Some of the spots."""
+        features, tiles, counts = (
+            None if part is None else part[rows]
+            for part in (self.features, self.tiles, self.counts)
+        )
+        return replace(self, xy=self.xy[rows], features=features, tiles=tiles, counts=counts)
+
 
 def with_surroundings(slide: Slide, kind: Surroundings) -> Slide:
     """Features averaged over neighbours: once beside the spot's own, or twice in their place."""
