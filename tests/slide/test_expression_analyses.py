@@ -96,7 +96,7 @@ def test_every_model_is_trained_scored_and_predicts_what_it_did(
 def test_ridge_finds_what_darkness_tells(measured: Any) -> None:
     result, _ = train(measured(), network="ridge")
     assert result.part("model").card["scores"]["held-out mean r"] > 0.2
-    assert "beats mean" in result.notes[-1]
+    assert "beats mean" in result.notes[0]
 
 
 def test_a_training_is_repeated_bit_by_bit_and_goes_on_where_it_stopped(measured: Any) -> None:

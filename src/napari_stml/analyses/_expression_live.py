@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class ExpressionLiveParams(LiveParams):
     gene: str = param("", title="Gene", source="gene", help="Empty shows the best one.")
     show: Literal["predicted", "measured", "difference", "uncertainty"] = param(
-        "predicted", title="Show", help="Of this gene, at every spot."
+        "predicted", title="Of the gene", help="Painted at every spot."
     )
 
 

@@ -44,6 +44,7 @@ class TrainExpression:
     order = 10
     sections = "many"
     context = "inside"
+    uses_gpu = True
     Params = TrainParams
     LiveParams = ExpressionLiveParams
 
@@ -75,7 +76,7 @@ class TrainExpression:
         units = [(p.values - targets.mean) / targets.spread for p in predicted]
         own = scored(units, targets.values, study.split.mask(HELD))
         model, verdict = judged(study, model, own)
-        said = [*study.said, *told, verdict]
+        said = [verdict, *study.said, *told]
         stored = Model("model", model.tensors(), model.card)
         if params.folder:
             from napari_stml.io.model_folder import write_model
@@ -92,7 +93,7 @@ class TrainExpression:
         if kept is not None:
             kept.forget(params.members)
         shown = f"predicted {targets.genes[best[0]]}"
-        return Result({**parts, SHARED: (table, *charts, stored)}, shown, tuple(said))
+        return Result({**parts, SHARED: (*charts, table, stored)}, shown, tuple(said))
 
     def live(self, result: Result, inputs: Inputs) -> Live:
         return ExpressionLive(result)
