@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -194,6 +194,9 @@ def table_widget(part: Table | GeneValues) -> QTableWidget:
     for j, values in enumerate(columns.values()):
         for i in range(rows):
             widget.setItem(i, j, _Cell(values[i]))
+    header = widget.horizontalHeader()
+    if header is not None:
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # as given, until a click
     widget.setSortingEnabled(True)
     widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     widget.setFixedHeight(min(220, 40 + 30 * rows))
