@@ -327,3 +327,23 @@ def test_progress_is_a_moving_line_on_a_screen_and_plain_lines_elsewhere() -> No
     assert Line(file).moving is False
     assert duration(3.21) == "3.2 s"
     assert duration(125) == "2 min 5 s"
+
+
+def test_a_classifier_is_taken_out_and_applied_elsewhere(
+    say: Say, section: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "own.safetensors"
+    code, _, wrong = say("export", section, target)
+    assert code == 2
+    assert "No such Run holds a model" in wrong
+    assert say("run", "few-strokes", section, "--column", "half")[0] == 0
+    code, _, wrong = say("export", section, target, "--columns", "half")
+    assert code == 2
+    assert "Leave out --columns" in wrong
+    assert say("export", section, target, "--runs", "few-strokes-1")[0] == 0
+    assert say("export", section, target)[0] == 2, "a file that exists is not written over"
+    assert say("export", section, target, "--overwrite")[0] == 0
+    other = write_section(tmp_path / "b.h5ad", 1)
+    code, out, _ = say("run", "apply-strokes", other, "--file", target)
+    assert code == 0
+    assert "apply-strokes-1" in out

@@ -1,4 +1,4 @@
-"""`napari-stml export`: a section, or some of its Runs, as a file or store for other programs."""
+"""`napari-stml export`: a section, some of its Runs or what one learnt, for other programs."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def act(options: argparse.Namespace) -> None:
     from napari_stml.cli.run import asked_scope
     from napari_stml.io.take_out.section import export
 
-    if options.target.suffix == ".zarr":
-        _store(options)
+    if options.target.suffix in {".zarr", ".safetensors"}:
+        (_store if options.target.suffix == ".zarr" else _model)(options)
         return
     names = dict(pair(text, "A name") for text in options.name)
     with opened(options) as section:
@@ -69,4 +69,20 @@ def _store(options: argparse.Namespace) -> None:
     with opened(options) as section:
         for name in save_section_as(section, options.target, images=options.images):
             say(f"  {name}")
+    say(str(options.target))
+
+
+def _model(options: argparse.Namespace) -> None:
+    """The model that one Run learnt, with its card; apply-strokes takes it to other sections."""
+    from napari_stml.core.errors import StmlError
+    from napari_stml.io.run_parts.model_file import model_of, write_model
+
+    if options.columns or options.filter or options.region or options.name:
+        raise StmlError(
+            "A .safetensors file holds the model of one Run", where=options.target,
+            do="leave out --columns, --filter, --region and --name",
+        )  # fmt: skip
+    with opened(options) as section:
+        write_model(options.target, model_of(section, options.runs or ()),
+                    overwrite=options.overwrite)  # fmt: skip
     say(str(options.target))

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_stml.widgets.form import Form
 from napari_stml.widgets.style import PRIMARY
@@ -27,6 +36,7 @@ class AnalysisPage(QWidget):
     """The analyses of one tab; the form is drawn anew for each section."""
 
     run_requested = Signal(str, object)
+    preview_requested = Signal(str, object)
 
     def __init__(self, analyses: Mapping[str, Any]) -> None:
         super().__init__()
@@ -41,7 +51,10 @@ class AnalysisPage(QWidget):
         self.purpose.setWordWrap(True)
         self.button = QPushButton("Run")
         self.button.setStyleSheet(PRIMARY)
-        self.button.clicked.connect(self._run)
+        self.button.clicked.connect(partial(self._ask, self.run_requested))
+        self.preview = QPushButton("Preview")
+        self.preview.setToolTip("Run it on what is visible now; the next Run takes its place")
+        self.preview.clicked.connect(partial(self._ask, self.preview_requested))
         self._place = QVBoxLayout()
         inner = QWidget()
         inside = QVBoxLayout(inner)
@@ -49,7 +62,10 @@ class AnalysisPage(QWidget):
         inside.addWidget(self.picker)
         inside.addWidget(self.purpose)
         inside.addLayout(self._place)
-        inside.addWidget(self.button)
+        row = QHBoxLayout()
+        row.addWidget(self.button, 1)
+        row.addWidget(self.preview)
+        inside.addLayout(row)
         inside.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -91,8 +107,9 @@ class AnalysisPage(QWidget):
         self.purpose.setText(f"{text.split(chr(10) * 2)[0]} {CONTEXT[self.analysis.context]}")
         self.form = Form(self.analysis.Params, self._answers)
         self._place.addWidget(self.form)
+        self.preview.setVisible(self.analysis.sections == "one")
 
-    def _run(self) -> None:
+    def _ask(self, wish: Any, _: bool = False) -> None:
         params = self.form.values() if self.form is not None else None
         if params is not None:
-            self.run_requested.emit(self.analysis.name, params)
+            wish.emit(self.analysis.name, params)

@@ -32,7 +32,7 @@ from napari_stml.widgets.run_control import RunControl
 from napari_stml.widgets.run_wishes import RunWishes
 from napari_stml.widgets.runs_page import RunsPage
 from napari_stml.widgets.scope_picker import ScopePicker
-from napari_stml.widgets.scopes import again_title, offers
+from napari_stml.widgets.scopes import again_title, offers, visible_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,6 +139,7 @@ class StmlDock(QWidget):
             if mine:
                 page = AnalysisPage(mine)
                 page.run_requested.connect(self._run)
+                page.preview_requested.connect(partial(self._run, preview=True))
                 self.pages[title] = page
                 self._help[title] = help_text
 
@@ -264,15 +265,17 @@ class StmlDock(QWidget):
                 page.offer(answers)
         self.regions.teach.offer(answers("obsm"))
 
-    def _run(self, analysis: str, params: Params) -> None:
+    def _run(self, analysis: str, params: Params, *, preview: bool = False) -> None:
         self.say("")
         self.regions.desk.save_now()
         try:
             scope = self.scope.freeze()
+            if preview:
+                scope = visible_part(self.state, scope)
         except StmlError as error:
             self.say(str(error))
             return
-        self.wishes.run(analysis, params, scope)
+        self.wishes.run(analysis, params, scope, preview=preview)
 
     def _published(self, planned: PlannedRun, records: Any) -> None:
         self.foot.remove(planned, f"{planned.spec.title}: done ({records[0].seconds:.0f} s)")

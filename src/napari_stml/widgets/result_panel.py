@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +40,8 @@ WORDS = {
     "Python script": as_script,
 }
 MOST_ROWS = 200
+GENE, SET_GENES = "gene", "called genes"
+"""Columns of tables whose rows can be clicked."""
 
 
 class ResultPanel(QWidget):
@@ -48,6 +51,7 @@ class ResultPanel(QWidget):
     layer_requested = Signal(str, str)
     picked = Signal(object, object)
     lassoed = Signal(object)
+    genes_requested = Signal(object, str)
     undo_requested = Signal(str)
     repeat_requested = Signal(str)
 
@@ -163,9 +167,23 @@ class ResultPanel(QWidget):
                 layout.addWidget(self._chart(part))
             elif isinstance(part, Table | GeneValues):
                 layout.addWidget(QLabel(name))
-                layout.addWidget(table_widget(part))
+                table = table_widget(part)
+                table.cellClicked.connect(partial(self._row_clicked, table))
+                layout.addWidget(table)
         except StmlError as error:
             layout.addWidget(QLabel(str(error)))
+
+    def _row_clicked(self, table: QTableWidget, row: int, _: int) -> None:
+        """Colour the tissue by the gene of a row, or by the genes of a set together."""
+        cells = {}
+        for j in range(table.columnCount()):
+            head, cell = table.horizontalHeaderItem(j), table.item(row, j)
+            if head is not None and cell is not None:
+                cells[head.text()] = cell.text()
+        if cells.get(GENE):
+            self.genes_requested.emit((cells[GENE],), "")
+        elif cells.get(SET_GENES):
+            self.genes_requested.emit(tuple(cells[SET_GENES].split(", ")), cells.get("set", ""))
 
     def _chart(self, chart: Chart) -> ChartView:
         from napari_stml.widgets.charts import ChartView

@@ -50,6 +50,7 @@ class RunWishes(QObject):
         super().__init__()
         self._state, self._control = state, control
         self._plans: dict[str, PlannedRun] = {}
+        self._previews: dict[str, SectionView] = {}
         self._live: LivePanel | None = None
         self._painting: LivePainting | None = None
         self.window: QWidget | None = None
@@ -57,8 +58,13 @@ class RunWishes(QObject):
         state.clicked_at.connect(self._take_place)
         control.published.connect(self._published)
 
-    def run(self, analysis: str, params: Params, scope: Scope, **more: Any) -> None:
-        """Queue an analysis on the current section; ``more`` as in `Wish`."""
+    def run(
+        self, analysis: str, params: Params, scope: Scope, *, preview: bool = False, **more: Any
+    ) -> None:
+        """Queue an analysis on the current section; ``more`` as in `Wish`.
+
+        A preview goes when the next Run of its analysis is there, unless it was kept.
+        """
         view = self._state.current
         if view is None:
             self.said.emit("Open a section first.")
@@ -71,6 +77,14 @@ class RunWishes(QObject):
             self.said.emit(str(error))
             return
         self._plans[planned.spec.run_id] = planned
+        if preview:
+            self._previews[planned.spec.run_id] = view
+
+    def is_preview(self, run_id: str) -> bool:
+        return run_id in self._previews
+
+    def keep_preview(self, run_id: str, _: bool = False) -> None:
+        self._previews.pop(run_id, None)
 
     def panel(self, run_id: str) -> ResultPanel | None:
         """The result panel of a stored Run, with its live sliders where it has any."""
@@ -87,6 +101,7 @@ class RunWishes(QObject):
         panel.undo_requested.connect(self.undo)
         panel.repeat_requested.connect(self._repeat)
         panel.picked.connect(partial(self._picked, record.id))
+        panel.genes_requested.connect(self._colour_by_genes)
         for each in extras(self, self._state, record):
             panel.add(each)
         panel.lassoed.connect(self._lassoed)
@@ -144,7 +159,23 @@ class RunWishes(QObject):
             self._live.take_place(xy)
 
     def _published(self, planned: PlannedRun, records: tuple[RunRecord, ...]) -> None:
+        for old, view in tuple(self._previews.items()):
+            if old != planned.spec.run_id and view is self._state.current:
+                self._drop_preview(old, planned.spec.analysis, view)
         self.changed.emit()
+
+    def _drop_preview(self, run_id: str, analysis: str, view: SectionView) -> None:
+        """Take a preview away that a Run of the same analysis replaces."""
+        shelf, store = view.section.shelf, view.section.kept.store
+        record = shelf.records.get(run_id) if shelf is not None else None
+        if record is None or record.analysis != analysis or store.dependents(run_id):
+            return
+        del self._previews[run_id]
+        try:
+            store.undo(run_id)
+        except StmlError as error:
+            self.said.emit(str(error))
+        view.section.forget_runs()
 
     def _repeat(self, run_id: str) -> None:
         view = self._state.current
@@ -201,6 +232,12 @@ class RunWishes(QObject):
             record.analysis, params, scope, live=live, seed=record.seed, threads=record.threads,
             device=record.device, parents=(record.id,),
         )  # fmt: skip
+
+    def _colour_by_genes(self, genes: tuple[str, ...], title: str) -> None:
+        if len(genes) == 1:
+            self._state.wishes.colour_requested(genes[0])
+        else:
+            self._state.wishes.genes_requested(genes, title=title)
 
     def _lassoed(self, names: tuple[str, ...]) -> None:
         """Select what was lassoed in a chart."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import shapely
 
+from napari_stml.core.errors import StmlError
+from napari_stml.core.scope import Scope
 from napari_stml.runs.scopes import in_filter, in_polygons
 from napari_stml.viewer.camera import visible_box
 from napari_stml.viewer.regions.selections import kept_selections
@@ -15,8 +17,9 @@ from napari_stml.widgets.scope_picker import WHOLE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shapely import Polygon
+
     from napari_stml.core.run_record import RunRecord
-    from napari_stml.core.scope import Scope
     from napari_stml.io.section import Section
     from napari_stml.regions.region import Drawn
     from napari_stml.viewer.selection import Selection
@@ -50,6 +53,27 @@ def offers(state: ViewerState) -> list[Offer]:
                 found.append((f"{kept} by {run}", partial(in_filter, section, (test,))))
     found.append(("visible field", partial(_field, state)))
     return found
+
+
+def visible_part(state: ViewerState, scope: Scope) -> Scope:
+    """What of a scope is visible now, for a preview."""
+    view: Any = state.current
+    field = _box(state)
+    areas = shapely.from_wkb(list(scope.polygons))
+    area = shapely.intersection(shapely.union_all(areas), field) if len(areas) else field
+    title = "preview: visible field"
+    if scope.kind != "section":
+        title += f" of {scope.title}"
+    seen = None if area.is_empty else in_polygons(
+        view.section, (bytes(shapely.to_wkb(area)),), title, "field")  # fmt: skip
+    members = seen.members if seen is not None else ()
+    if scope.members is not None and members is not None:
+        inside = frozenset(members)
+        members = tuple(name for name in scope.members if name in inside)
+    if seen is None or members == ():
+        raise StmlError(f"Nothing of '{scope.title}' is visible", do="zoom out, or move there")
+    drawn = scope.members is None or bool(scope.polygons)
+    return Scope("field", members, seen.polygons if drawn else (), title)
 
 
 def again_title(record: RunRecord) -> str:
@@ -94,8 +118,14 @@ def _selected(state: ViewerState) -> Scope:
 
 def _field(state: ViewerState) -> Scope:
     view: Any = state.current
+    outline = bytes(shapely.to_wkb(_box(state)))
+    return in_polygons(view.section, (outline,), "visible field", "field")
+
+
+def _box(state: ViewerState) -> Polygon:
+    view: Any = state.current
     low, high = visible_box(state.viewer)
     corners = view.frame.reference_xy([low, high])
     (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
-    outline = bytes(shapely.to_wkb(shapely.box(left, top, right, bottom)))
-    return in_polygons(view.section, (outline,), "visible field", "field")
+    box: Polygon = shapely.box(left, top, right, bottom)
+    return box
