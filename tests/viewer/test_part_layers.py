@@ -5,9 +5,10 @@ import pytest
 import shapely
 
 from napari_stml.core.geometry import Affine, ScaleSource, UmPerPx
+from napari_stml.core.pyramid import LARGEST
 from napari_stml.core.results import Heatmap, Mask, Regions, Tiles, Values
 from napari_stml.viewer.frame import Frame
-from napari_stml.viewer.part_layers import MOST_OUTLINED, part_layer
+from napari_stml.viewer.part_layers import MOST_OUTLINED, part_layer, refreshed
 
 FRAME = Frame(UmPerPx.square(0.5, ScaleSource.USER))
 
@@ -26,6 +27,19 @@ def test_a_heat_map_covers_its_pixels_and_is_shown_about_zero() -> None:
     np.testing.assert_allclose(
         corners(layer) + np.array([[-half] * 2, [half] * 2]), [[0, 0], [16, 16]]
     )
+
+
+def test_a_dense_map_is_a_pyramid_and_stays_one_layer() -> None:
+    def dense(value: float, width: int = 2 * LARGEST) -> Heatmap:
+        pixels = np.full((6, width), value, dtype=np.float32)
+        return Heatmap("d", pixels, Affine.scaling(4))
+
+    layer = part_layer(dense(1), "d", FRAME)
+    assert layer.multiscale
+    assert [level.shape for level in layer.data] == [(6, 2 * LARGEST), (3, LARGEST)]
+    assert refreshed(layer, dense(2), FRAME)
+    assert float(np.asarray(layer.data[1]).max()) == 2
+    assert not refreshed(layer, dense(2, 8), FRAME)
 
 
 def test_a_mask_has_a_colour_per_class_and_glass_has_none() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_stml.core.pyramid import levels
 from napari_stml.core.results import Heatmap, Mask, Regions, Tiles
 from napari_stml.viewer.colours import limits, palette
 from napari_stml.viewer.shown import of_codes, shown_of
@@ -43,13 +44,19 @@ def _heatmap(part: Heatmap, name: str, frame: Frame) -> Layer:
     diverging = part.scale == "diverging"
     if diverging and part.limits is None:
         low, high = -max(abs(low), abs(high)), max(abs(low), abs(high))
+    data = _levels(part)
     layer = Image(
-        np.asarray(part.pixels, dtype=np.float32), name=name, rgb=False,
+        data if len(data) > 1 else data[0], multiscale=len(data) > 1, name=name, rgb=False,
         colormap="RdBu_r" if diverging else "magma", contrast_limits=(low, high), opacity=0.6,
         **frame.raster(part.affine),
     )  # fmt: skip
     layer.colorbar.visible = True
     return layer
+
+
+def _levels(part: Heatmap) -> list[Any]:
+    """The map, and coarser ones where it is larger than a canvas."""
+    return levels(np.array(part.pixels, dtype=np.float32))
 
 
 def refreshed(layer: Layer, part: Part, frame: Frame) -> bool:
@@ -66,10 +73,15 @@ def refreshed(layer: Layer, part: Part, frame: Frame) -> bool:
     place = frame.raster(part.affine)
     if ("affine" in place) or not np.allclose(layer.affine.affine_matrix, np.eye(3)):
         return False
-    pixels = np.array(part.pixels, dtype=np.float32 if isinstance(part, Heatmap) else None)
-    if isinstance(part, Mask) and layer.data.shape != pixels.shape:
-        return False
-    layer.data = pixels
+    if isinstance(part, Heatmap):
+        data = _levels(part)
+        if layer.multiscale != (len(data) > 1):
+            return False
+        layer.data = data if layer.multiscale else data[0]
+    else:
+        if layer.data.shape != part.pixels.shape:
+            return False
+        layer.data = np.array(part.pixels)
     layer.scale, layer.translate = place["scale"], place["translate"]
     return True
 

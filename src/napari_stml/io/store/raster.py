@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_stml.core.geometry import Affine
+from napari_stml.core.pyramid import halved
 from napari_stml.io.store.root import GROUP
 from napari_stml.io.store.transforms import encode
 
@@ -123,13 +124,13 @@ def _halve(block: Pixels, how: Literal["mean", "nearest"]) -> Pixels:
     block = block[..., :height, :width]
     if how == "nearest":
         return block[..., ::2, ::2]
-    wide = np.float64 if block.dtype.kind == "f" else np.int64
-    total: Pixels = np.zeros((*block.shape[:-2], height // 2, width // 2), dtype=wide)
+    if block.dtype.kind == "f":
+        return halved(block)
+    total: Pixels = np.zeros((*block.shape[:-2], height // 2, width // 2), dtype=np.int64)
     for dy in (0, 1):
         for dx in (0, 1):
             total += block[..., dy::2, dx::2]
-    mean = total / 4 if block.dtype.kind == "f" else (total + 2) // 4
-    return mean.astype(block.dtype)
+    return ((total + 2) // 4).astype(block.dtype)
 
 
 def _attributes(
