@@ -46,6 +46,7 @@ def test_the_worker_is_another_polite_process_without_a_window(workers: Workers)
     assert who["group"] == who["pid"]
     assert who["nice"] == min(19, os.nice(0) + 10)
     assert int(who["threads"]) >= 1
+    assert who["waiting"] == os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
     assert who["qt"] == []
 
 

@@ -38,6 +38,7 @@ def who(spec: Spec, report: Report) -> Any:
         "pid": os.getpid(),
         "nice": os.nice(0),
         "threads": os.environ.get("OMP_NUM_THREADS"),
+        "waiting": os.environ.get("OMP_WAIT_POLICY"),
         "group": os.getpgrp(),
         "qt": sorted(m for m in sys.modules if m.split(".")[0] in ("qtpy", "PyQt6", "napari")),
         "warm": "wave" in sys.modules,
