@@ -24,8 +24,14 @@ OURS: dict[str, dict[str, Any]] = {
     "scores": {"genes": ("TG0", "TG1", "nowhere")},
     "cell-types": {"markers": (("tumour", "TG0, TG1, TG2"), ("stroma", "SG0,SG1"))},
     "markers": {"column": "domain"},
-    "spacon": {"epochs": 1, "hidden": (16, 8, 4), "input": "genes", "positions_ahead": 3,
-               "resume": False},
+    "ligand-receptor": {"column": "domain", "pairs": ("TG0:SG0", "TG1:TG2"), "shuffles": 20},
+    "spacon": {
+        "epochs": 1,
+        "hidden": (16, 8, 4),
+        "input": "genes",
+        "positions_ahead": 3,
+        "resume": False,
+    },
 }
 every = pytest.mark.parametrize("name", OURS)
 

@@ -34,6 +34,7 @@ from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import Column, File
 from napari_stml.core.params import param
 from napari_stml.core.results import Result, Table
+from napari_stml.methods.expression.checks import not_scaled
 from napari_stml.methods.niches import contacts
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class LigandReceptor:
             )  # fmt: skip
         wanted = read_pairs(params, section.data.get("file"))
         matrix, genes = spots.expression("expression")
+        not_scaled(matrix, section.section)
         pairs, missing = known_pairs(wanted, genes)
         if not pairs:
             raise StmlError(

@@ -29,6 +29,7 @@ from napari_stml.core.inputs import Categories
 from napari_stml.core.needs import Column, Expression
 from napari_stml.core.params import param
 from napari_stml.core.results import Result, Table
+from napari_stml.methods.expression.checks import not_scaled
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -146,6 +147,7 @@ def _measured(
     names: list[str] = []
     if params.genes:
         matrix, genes = spots.expression("genes")
+        not_scaled(matrix, spots.section.section)
         found.append(matrix.toarray().astype(np.float64))
         names += genes
     for name in params.columns:
