@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("no timing", deadline=None)
+settings.load_profile("no timing")
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 

@@ -5,6 +5,7 @@ The recipe is that of the documentation, on a small demo with the same names.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -154,7 +155,12 @@ def assert_the_same(folder: Path, other: Path, sections: int = 2) -> None:
         one, two = (
             stored(f / str(entry.path), entry.choices, f"-{i + 1}") for f in (folder, other)
         )
-        assert one[1] == two[1]
+        assert one[1].keys() == two[1].keys()
+        for run, said in one[1].items():
+            mine, theirs = json.loads(said), json.loads(two[1][run])
+            apart = {k for k in mine["params"] if mine["params"][k] != theirs["params"].get(k)}
+            assert not apart, f"{run} was asked otherwise: {apart}"
+            assert mine == theirs, run
         assert_equal_bits(one[0], two[0])
 
 
