@@ -17,6 +17,11 @@ from napari_stml.core.errors import StmlError
 from napari_stml.core.inputs import Inputs, Matrix2D
 from napari_stml.core.results import SHARED, Heatmap, Tiles
 from napari_stml.core.scope import Scope
+from napari_stml.methods.expression_models.fitting import Watched
+from napari_stml.methods.expression_models.samples import Slide
+from napari_stml.methods.expression_models.scores import scored
+from napari_stml.methods.expression_models.seeing import seen_by
+from napari_stml.models.tile_vit import TileViT
 
 GENES = ("COL1A1", "FN1", "VIM", "SPARC", "LUM", "ALDOA", "PGK1", "ENO1", "LDHA", "STAT1", "ISG15",
          "FLAT")  # fmt: skip
@@ -69,6 +74,34 @@ def predict(section: Any, model: Any = None, **params: Any) -> Any:
     result = finish(analysis.run(inputs, analysis.Params(**params)))
     assert problems(result, inputs) == []
     return result
+
+
+@pytest.mark.parametrize("name", ["train-expression", "predict-expression"])
+def test_both_are_found_said_in_words_and_follow_the_preferred_device(name: str) -> None:
+    analysis = load_all()[name]
+    assert analysis.uses_gpu
+    for field, info in analysis.Params.model_fields.items():
+        assert info.title, field
+        assert (info.description or "").rstrip().endswith("."), field
+
+
+def test_tiles_are_judged_alone_as_among_all() -> None:
+    rng = np.random.default_rng(0)
+    slides = [
+        Slide(n, rng.random((9, 2)), None, rng.integers(0, 255, (9, 64, 64, 3), dtype=np.uint8))
+        for n in "ab"
+    ]
+    wanted = [rng.normal(size=(9, 3)).astype(np.float32) for _ in slides]
+    masks = [np.arange(9) % 2 == 0, np.zeros(9, dtype=bool)]
+    net = TileViT(3).eval()
+    watched = Watched(slides, wanted, masks)
+    alone = watched.alone()
+    assert [len(s) for s in alone.slides] == [5]
+    r = [
+        scored([seen_by("tile vit", net, s)[0] for s in w.slides], w.wanted, w.masks).r
+        for w in (watched, alone)
+    ]
+    np.testing.assert_allclose(*r, atol=1e-5)
 
 
 @pytest.mark.parametrize(
