@@ -210,6 +210,18 @@ def test_export_takes_a_part_and_names(say: Say, section: Path) -> None:
     assert say(*words, "--overwrite")[0] == 0
 
 
+def test_export_says_which_run_has_no_value_per_spot(say: Say, section: Path) -> None:
+    assert say("run", "markers", section, "--column", "half")[0] == 0
+    assert say("run", "scores", section, "--genes", "G1", "G2")[0] == 0
+    target = section.with_name("runs.csv")
+    code, out, _ = say("export", section, target, "--runs", "markers-1", "scores-1")
+    assert code == 0
+    assert "nothing of markers-1: no value per observation" in out
+    assert "scores-1.score" in pd.read_csv(target).columns
+    for words in (("--runs", "scores-1"), ("--columns", "G3")):
+        assert "nothing of" not in say("export", section, target, *words, "--overwrite")[1]
+
+
 def test_recipe(say: Say, section: Path) -> None:
     file = section.with_name("run.yaml")
     file.write_text(

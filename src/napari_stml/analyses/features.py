@@ -171,7 +171,8 @@ def _computed(
     if unchanged:
         notes.append(f"{unchanged} tiles could not be normalised and were left as they are")
     if reused:
-        notes.append(f"{reused} tiles were taken from an earlier, equal computation")
+        of = len(grid) * len(encoders)
+        notes.append(f"{reused} of {of} windows were taken from an earlier, equal computation")
     features = np.concatenate(values, axis=1)
     patches = encoders[0][0]
     if isinstance(patches, PatchEncoder):

@@ -53,15 +53,16 @@ def stands(section: Section, output: Output, runs: Sequence[str], file: Path) ->
     return bool(known == _written(section, output, runs, file))
 
 
-def write(section: Section, output: Output, runs: Sequence[str], file: Path) -> None:
-    """Write the file whole, replacing an earlier one, and remember it."""
+def write(section: Section, output: Output, runs: Sequence[str], file: Path) -> str:
+    """Write the file whole, replacing an earlier one, and remember it; what is to be told."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    export(
+    taken = export(
         section, file, columns=output.columns, runs=list(runs), names=output.names or None,
         overwrite=True,
     )  # fmt: skip
     store = section.kept.store
     store.set_attr(KEY, {**store.attr(KEY, {}), str(file): _written(section, output, runs, file)})
+    return "; ".join((str(file), *taken.notes))
 
 
 def _written(section: Section, output: Output, runs: Sequence[str], file: Path) -> dict[str, Any]:

@@ -224,8 +224,8 @@ class _Doing:
                 elif self.task.dry_run:
                     self._tell(plan.label, target.name, "would run")
                 else:
-                    recipe_outputs.write(section, output, runs, target)
-                    self._tell(plan.label, target.name, "written", text=str(target))
+                    told = recipe_outputs.write(section, output, runs, target)
+                    self._tell(plan.label, target.name, "written", text=told)
             except StmlError as error:
                 self._failed(plan.label, target.name, error)
 

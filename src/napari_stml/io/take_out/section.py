@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from napari_stml.io.section import Section
 
 LONGEST_IMAGE_SIDE = 2000
+PER_SPOT = frozenset({"Values", "Labels", "Matrix"})
 
 
 def export(
@@ -54,14 +56,16 @@ def export(
             do="export its regions or the view instead",
         )  # fmt: skip
     values, embeddings = run_values(section, runs)
+    told = _nothing_of(section, runs or ()) if columns is None else ()
     scale = section.um_per_px.mean if section.um_per_px is not None else None
     ending = target.suffix.lower()
     if ending == ".h5ad":
-        return to_h5ad(
+        taken = to_h5ad(
             target, section.observations, section.tables, columns=values, embeddings=embeddings,
             selection=selection, library=section.name, image=small_image(section),
             um_per_px=scale, names=names, overwrite=overwrite,
         )  # fmt: skip
+        return replace(taken, notes=(*taken.notes, *told))
     write = {".csv": to_csv, ".parquet": to_parquet}.get(ending)
     if write is None:
         raise CannotSaveError(
@@ -70,10 +74,11 @@ def export(
         )  # fmt: skip
     table = next(iter(section.tables.values()), None) if columns is None else None
     frame = values if columns is None else _chosen(section, columns)
-    return write(
+    taken = write(
         target, section.observations, table, columns=frame, selection=selection, um_per_px=scale,
         overwrite=overwrite,
     )  # fmt: skip
+    return replace(taken, notes=(*taken.notes, *told))
 
 
 def run_values(
@@ -93,7 +98,7 @@ def run_values(
     for run in chosen:
         for entry in records[run].parts:
             of_others = entry.section not in {section.name, ""}  # sections of the same store
-            per_spot = entry.kind in {"Values", "Labels", "Matrix"}
+            per_spot = entry.kind in PER_SPOT
             if of_others or not per_spot or section.shelf is None:
                 continue
             part = section.shelf.part(run, entry.name)
@@ -107,6 +112,16 @@ def run_values(
             elif isinstance(part, Matrix) and not part.genes:
                 embeddings[name] = np.asarray(part.values)
     return pd.DataFrame(columns, index=pd.Index(section.observations.names)), embeddings
+
+
+def _nothing_of(section: Section, runs: Sequence[str]) -> tuple[str, ...]:
+    """Say which of the Runs that were asked for have no value per observation, as tiles have."""
+    records = section.shelf.records if section.shelf is not None else {}
+    empty = [run for run in runs if not any(e.kind in PER_SPOT for e in records[run].parts)]
+    if not empty:
+        return ()
+    return (f"nothing of {', '.join(empty)}: no value per observation (tiles, masks and genes "
+            "are not in such a file)",)  # fmt: skip
 
 
 def small_image(section: Section) -> ImageForSpots | None:
