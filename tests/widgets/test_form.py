@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import pytest
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QLineEdit
 
 from napari_stml.core.params import Params, param
 from napari_stml.widgets.form import Form
@@ -63,6 +65,19 @@ def test_what_is_filled_in_comes_out(form: Form) -> None:
     assert form.values() == wanted
     form.show_values(Everything())
     assert form.values() == Everything()
+
+
+def test_a_number_is_what_was_typed_not_what_its_first_digit_became(qtbot: QtBot) -> None:
+    class Genes(Params):
+        genes: int = param(2000, title="Genes", help="How many.", ge=20, le=50_000)
+
+    made = Form(Genes, answers)
+    qtbot.addWidget(made)
+    line = made.rows["genes"].widget.native.findChild(QLineEdit)
+    line.selectAll()
+    QTest.keyClicks(line, "1000")
+    assert line.text() == "1000"
+    assert made.values() == Genes(genes=1000)
 
 
 def test_labels_speak_of_units_and_help(form: Form) -> None:

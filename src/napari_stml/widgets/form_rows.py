@@ -204,10 +204,10 @@ def _spin(field: Field, value: Any) -> Any:
     }
     if value is not None:
         options["value"] = value
-    if whole:
-        options |= {name: int(options[name]) for name in ("min", "max", "step")}
-        return mg.SpinBox(**options)
-    return mg.FloatSpinBox(**options)
+    box = mg.FloatSpinBox(**options)
+    if whole:  # magicgui's own box for these lifts "1" to the least value before "1000" is typed
+        box.native.setDecimals(0)
+    return box
 
 
 def bounds(info: FieldInfo) -> tuple[float | None, float | None]:
