@@ -100,6 +100,9 @@ def test_features_stay_in_the_scope(section: Any, run: Any) -> None:
     assert np.isfinite(values[inside]).all()
     assert some.part("features").columns[-1].endswith("(x2)")
     assert any("measured, not learned" in n for n in some.notes)
+    again = run("features", section(inside=inside, scope=scope), surroundings=(1.0, 2.0))
+    np.testing.assert_array_equal(again.part("features").values, values)
+    assert any(n.startswith("60 of 60 windows were taken from") for n in again.notes)
 
 
 def test_features_of_a_grid_are_columns_of_its_tiles(

@@ -33,6 +33,13 @@ def test_a_slide_without_glass_is_taken_whole(painted: tuple[np.ndarray, np.ndar
     assert found.everything
     assert found.tissue.all()
     assert any("everything is taken" in note for note in found.notes)
+    padded = np.zeros((600, 700, 3), np.uint8)
+    padded[200:400, 200:500] = picture[250:450, 250:550]
+    found = find_tissue(padded, UM)
+    assert found.everything
+    assert found.tissue[205:395, 205:495].all()
+    assert not found.tissue[:190].any()
+    assert any("all outside the padding" in note for note in found.notes)
 
 
 def test_empty_glass_has_no_tissue() -> None:

@@ -81,7 +81,9 @@ def find_tissue(
         notes.append("nothing stained was found on this slide")
         return TissueMask(np.zeros(padding.shape, np.uint8), threshold, notes=tuple(notes))
     if rules.threshold == 0 and split == "full":
-        notes.append("no glass was found: everything is taken as tissue; correct it with the brush")
+        everything = "all outside the padding" if padding.any() else "everything"
+        notes.append(f"no glass was found: {everything} is taken as tissue; correct it with the "
+                     "brush")  # fmt: skip
         classes = np.where(padding, BACKGROUND, TISSUE).astype(np.uint8)
         return TissueMask(classes, threshold, everything=True, notes=tuple(notes))
     # Black ink, folds and pigment have little saturation, but no glass is dark.
