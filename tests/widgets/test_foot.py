@@ -36,12 +36,17 @@ def test_progress_of_the_first_run_and_the_queue_behind_it(foot: Foot) -> None:
     foot.progress(first, Progress(1, 4, "neighbours", (("loss", 0.5),)))
     assert foot.bar.value() == 250
     assert "Clusters: neighbours" in foot.text.text()
-    assert "loss 0.5" in foot.text.text()
+    assert foot.curves.words() == ["loss  0.5   (0.5 to 0.5)"]
+    foot.progress(first, Progress(2, 4, "neighbours", (("loss", 0.25),)))
+    assert foot.curves.words() == ["loss  0.25   (0.25 to 0.5)"]
+    assert foot.curves.isVisible()
+    assert not foot.curves.grab().isNull()
     assert foot.queue.text() == "Waiting: Markers"
     foot.progress(second, Progress(4, 4, "not yet"))
     assert "not yet" not in foot.text.text()
     foot.remove(first, "Clusters: done")
     assert "Markers" in foot.text.text()
+    assert not foot.curves.isVisible()
     foot.remove(second, "Markers: done")
     assert foot.text.text() == "Markers: done"
     assert not foot.bar.isVisible()

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from napari_stml.widgets.live_curves import LiveCurves
+
 if TYPE_CHECKING:
     from napari_stml.core.progress import Progress
     from napari_stml.runs.desk import PlannedRun
 
 
 class Foot(QWidget):
-    """One line of words, a bar with an estimate, Cancel; the queue below."""
+    """Words, curves of what is learned, a bar with an estimate, Cancel; the queue below."""
 
     cancel_requested = Signal(object)
 
@@ -33,7 +35,9 @@ class Foot(QWidget):
         line.addWidget(self.button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 8)
+        self.curves = LiveCurves()
         layout.addWidget(self.text)
+        layout.addWidget(self.curves)
         layout.addLayout(line)
         layout.addWidget(self.queue)
         self._runs: list[PlannedRun] = []
@@ -54,9 +58,8 @@ class Foot(QWidget):
         if fraction is not None:
             self.bar.setValue(round(1000 * fraction))
             self.bar.setFormat(f"{fraction:.0%}{self._left(fraction)}")
-        curves = "  ".join(f"{name} {value:.3g}" for name, value in progress.curves)
-        words = ": ".join(w for w in (planned.spec.title, progress.text) if w)
-        self.text.setText(f"{words}   {curves}".strip())
+        self.curves.add(progress.curves)
+        self.text.setText(": ".join(w for w in (planned.spec.title, progress.text) if w))
 
     def remove(self, planned: PlannedRun, words: str) -> None:
         """A Run has ended; ``words`` say how."""
@@ -72,6 +75,7 @@ class Foot(QWidget):
 
     def _begin(self, planned: PlannedRun) -> None:
         self._began = time.monotonic()
+        self.curves.clear()
         self.text.setText(f"{planned.spec.title}: starting")
         self.bar.setRange(0, 0)
         self.bar.show()
@@ -79,6 +83,7 @@ class Foot(QWidget):
 
     def _idle(self) -> None:
         self.text.setText("Nothing is running.")
+        self.curves.clear()
         self.bar.hide()
         self.button.hide()
 
