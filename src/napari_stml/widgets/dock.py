@@ -21,6 +21,7 @@ from napari_stml.widgets.analysis_page import AnalysisPage
 from napari_stml.widgets.answers import answers_of
 from napari_stml.widgets.closing import Closing
 from napari_stml.widgets.cohort_page import CohortPage
+from napari_stml.widgets.figure_file import ask_figure
 from napari_stml.widgets.foot import Foot
 from napari_stml.widgets.head import Head
 from napari_stml.widgets.look import Look
@@ -164,6 +165,7 @@ class StmlDock(QWidget):
         self.head.scale_given.connect(self._take_scale)
         self.head.section_chosen.connect(self._switch)
         self.head.save_requested.connect(self._choose_target)
+        self.head.figure_requested.connect(partial(ask_figure, self.state, self))
         self.cohort.open_requested.connect(lambda path, choices: self.open(path, **choices))
         self.rail.chosen.connect(self.show_page)
         self.look.serve(self.state)

@@ -27,6 +27,7 @@ class Head(QWidget):
 
     open_requested = Signal(str)
     save_requested = Signal()
+    figure_requested = Signal(bool)
     scale_given = Signal(float)
     section_chosen = Signal(int)
 
@@ -54,6 +55,12 @@ class Head(QWidget):
         self.save.setToolTip("Write this section as a SpatialData store of its own")
         self.save.triggered.connect(lambda _=False: self.save_requested.emit())
         self.save.setEnabled(False)
+        self.figures = [menu.addAction(f"Figure of {what} ...")
+                        for what in ("the section", "what is visible")]  # fmt: skip
+        for visible, action in enumerate(self.figures):
+            action.setToolTip("For print, drawn from the data: PDF, SVG, PNG or TIFF")
+            action.triggered.connect(lambda _=False, v=bool(visible): self.figure_requested.emit(v))
+            action.setEnabled(False)
         self.button.setMenu(menu)
         self._facts = ""
         self.scale = QLineEdit()
@@ -104,7 +111,8 @@ class Head(QWidget):
         self.name.setText(section.name)
         self._facts = facts(section)
         self.facts.setText(self._facts)
-        self.save.setEnabled(True)
+        for action in (self.save, *self.figures):
+            action.setEnabled(True)
         self._ask.setVisible(section.um_per_px is None)
         guess = section.um_per_px_guess
         if guess is not None:

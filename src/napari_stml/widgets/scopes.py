@@ -58,7 +58,7 @@ def offers(state: ViewerState) -> list[Offer]:
 def visible_part(state: ViewerState, scope: Scope) -> Scope:
     """What of a scope is visible now, for a preview."""
     view: Any = state.current
-    field = _box(state)
+    field = visible_box_of(state)
     areas = shapely.from_wkb(list(scope.polygons))
     area = shapely.intersection(shapely.union_all(areas), field) if len(areas) else field
     title = "preview: visible field"
@@ -118,11 +118,12 @@ def _selected(state: ViewerState) -> Scope:
 
 def _field(state: ViewerState) -> Scope:
     view: Any = state.current
-    outline = bytes(shapely.to_wkb(_box(state)))
+    outline = bytes(shapely.to_wkb(visible_box_of(state)))
     return in_polygons(view.section, (outline,), "visible field", "field")
 
 
-def _box(state: ViewerState) -> Polygon:
+def visible_box_of(state: ViewerState) -> Polygon:
+    """What the canvas shows, in reference pixels."""
     view: Any = state.current
     low, high = visible_box(state.viewer)
     corners = view.frame.reference_xy([low, high])

@@ -27,6 +27,9 @@ TOOLS = (
     ("cut", "Cut", "C", "Draw a line across regions to divide them"),
     ("ruler", "Ruler", "M", "Drag to measure a distance"),
 )  # fmt: skip
+COLUMNS = 4
+"""Fits the dock at 350 px."""
+
 CHECKED = "QToolButton:checked { background: #2f6fab; color: white; border-radius: 3px; }"
 WITH_KEYS = "Shift adds to the selected region, Alt takes away. Space pans, digits give classes."
 
@@ -56,7 +59,7 @@ class ToolRow(QWidget):
             button.clicked.connect(lambda _=False, n=name: self.taken.emit(n))
             self._group.addButton(button)
             self.buttons[name] = button
-            grid.addWidget(button, i // 5, i % 5)
+            grid.addWidget(button, i // COLUMNS, i % COLUMNS)
         self.buttons[""].setChecked(True)
         self.brush = QSlider(Qt.Orientation.Horizontal)
         self.brush.setRange(3, 120)

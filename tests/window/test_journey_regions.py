@@ -1,0 +1,198 @@
+"""A pathologist's first hour: draw, class, undo, re-run, compare, take out, come back."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from cohort import write_section
+from hands import answer_file, choose, click, drop, take, with_dialog, with_menu, write
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QTableWidget, QToolButton
+
+from napari_stml import Section
+from napari_stml.viewer._compat import canvas_widget
+from napari_stml.widgets.dock import REGIONS
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+    from napari_stml.widgets.dock import StmlDock
+
+LONG = 120_000
+CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+NONE = Qt.KeyboardModifier.NoModifier
+
+
+def place(dock: StmlDock, xy: tuple[float, float]) -> QPoint:
+    view, camera = dock.state.current, dock.viewer.scene.camera
+    assert view is not None
+    y, x = view.frame.world_yx(np.array(xy, dtype=float))
+    height, width = dock.viewer.canvas.size
+    return QPoint(round((x - camera.center[-1]) * camera.zoom + width / 2),
+                  round((y - camera.center[-2]) * camera.zoom + height / 2))  # fmt: skip
+
+
+def drag(dock: StmlDock, *places: tuple[float, float]) -> None:
+    """Press at the first place of the tissue, move through the others, release."""
+    canvas: Any = canvas_widget(dock.viewer)
+    left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+    points = [place(dock, p) for p in places]
+    steps = [(QEvent.Type.MouseMove, points[0], none),
+             (QEvent.Type.MouseButtonPress, points[0], left),
+             *((QEvent.Type.MouseMove, p, left) for p in points[1:]),
+             (QEvent.Type.MouseButtonRelease, points[-1], none)]  # fmt: skip
+    for kind, at, held in steps:
+        button = none if kind == QEvent.Type.MouseMove else left
+        event = QMouseEvent(kind, QPointF(at), QPointF(canvas.mapToGlobal(at)), button, held, NONE)
+        QApplication.sendEvent(canvas, event)
+        QApplication.processEvents()
+
+
+def press(dock: StmlDock, key: Any, keys: Any = NONE) -> None:
+    QTest.keyClick(canvas_widget(dock.viewer), key, keys)
+    QApplication.processEvents()
+
+
+def picture(dock: StmlDock, name: str) -> None:
+    """Keep the window as a picture where STML_PICTURES names a folder, to be looked at."""
+    folder = os.environ.get("STML_PICTURES")
+    if folder:
+        QApplication.processEvents()
+        dock.viewer.screenshot(str(Path(folder) / f"{name}.png"), canvas_only=False, flash=False)
+
+
+def run(dock: StmlDock, qtbot: QtBot, page: str, *, preview: bool = False) -> str:
+    """Click Run (or Preview) on a page and wait; the new Run's id."""
+    section: Any = dock.state.current.section  # type: ignore[union-attr]
+    shown: Any = dock.pages[page]
+    with qtbot.waitSignal(dock.control.published, timeout=LONG) as ended:
+        click(shown.preview if preview else shown.button)
+    qtbot.waitUntil(lambda: not dock.control.active and not dock.busy, timeout=LONG)
+    run_id = str(ended.args[0].spec.run_id)
+    assert run_id in section.shelf.records
+    return run_id
+
+
+def test_a_pathologists_journey(dock: StmlDock, qtbot: QtBot, tmp_path: Path) -> None:
+    file = write_section(tmp_path / "biopsy.h5ad", 0)
+    assert drop(dock, file)
+    desk = dock.regions.desk
+    qtbot.waitUntil(lambda: not dock.busy and desk.book is not None, timeout=LONG)
+    state, section = dock.state, dock.state.current.section  # type: ignore[union-attr]
+    (left, top), (right, bottom) = section.observations.xy.min(0), section.observations.xy.max(0)
+    wide, high = right - left, bottom - top
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return left + x * wide, top + y * high
+
+    # draw two regions, each with a class by its key
+    click(dock.rail._buttons[REGIONS])
+    click(dock.regions.tools.buttons["rectangle"])
+    press(dock, Qt.Key.Key_1)
+    drag(dock, at(0.03, 0.05), at(0.2, 0.4), at(0.45, 0.95))
+    press(dock, Qt.Key.Key_R)
+    drag(dock, at(0.55, 0.05), at(0.7, 0.4), at(0.97, 0.95))
+    press(dock, Qt.Key.Key_2)
+    drawing = desk.drawing
+    assert drawing is not None
+    assert [r.kind for r in drawing.regions] == ["Tumour", "Stroma"]
+    picture(dock, "1-drawn")
+    # a mistake, undone and done again
+    press(dock, Qt.Key.Key_Delete)
+    assert len(drawing) == 1
+    press(dock, Qt.Key.Key_Z, CONTROL)
+    assert [r.kind for r in drawing.regions] == ["Tumour", "Stroma"]
+    press(dock, Qt.Key.Key_Z, CONTROL | SHIFT)
+    assert len(drawing) == 1
+    click(dock.regions.undo)
+    assert len(drawing) == 2
+    # clusters of the tumour: a preview first, then the whole of it
+    page = next(t for t, p in dock.pages.items() if _offers(p, "clusters"))
+    click(dock.rail._buttons[page])
+    shown: Any = dock.pages[page]
+    choose(shown.picker, shown._analyses["clusters"].title)
+    qtbot.waitUntil(lambda: dock.scope.box.findText("regions: Tumour") >= 0, timeout=LONG)
+    choose(dock.scope.box, "regions: Tumour")
+    first = run(dock, qtbot, page, preview=True)
+    assert section.shelf.records[first].scope["title"].startswith("preview: visible field")
+    click(dock.rail._buttons[page])
+    second = run(dock, qtbot, page)
+    assert first not in section.shelf.records, "the Run took its preview's place"
+    inside = section.shelf.records[second].scope["members"]
+    tumour = drawing.regions[0]
+    assert inside == desk.book.count(tumour) > 20  # type: ignore[union-attr]
+    assert state.current.shown.name.startswith(second)  # type: ignore[union-attr]
+    picture(dock, "2-clusters-of-the-tumour")
+    # genes of the tumour against the stroma
+    page = next(t for t, p in dock.pages.items() if _offers(p, "region-genes"))
+    click(dock.rail._buttons[page])
+    choose(dock.scope.box, "whole section")
+    shown = dock.pages[page]
+    choose(shown.picker, shown._analyses["region-genes"].title)
+    for name, kind in (("first", "Tumour"), ("second", "Stroma")):
+        _fill(shown.form.rows[name].widget.native, kind)
+    compared = run(dock, qtbot, page)
+    table = dock.runs.panel.findChildren(QTableWidget)[0]  # type: ignore[union-attr]
+    best = table.item(0, 0)
+    assert best is not None
+    assert best.text() in {f"G{i}" for i in range(12, 24)}, "a gene of the left half"
+    click(table.viewport(), table.visualItemRect(best).center())
+    qtbot.waitUntil(lambda: state.current.shown.name == best.text(), timeout=LONG)  # type: ignore[union-attr]
+    picture(dock, "3-genes-of-the-tumour")
+    # a figure and the outlines go out
+    menu: Any = dock.head.button.menu()
+    for ending in ("pdf", "png"):
+        figure = tmp_path / f"figure.{ending}"
+        with_menu(
+            lambda m, to=figure: with_dialog(
+                answer_file(to), lambda: take(m, "Figure of the section")
+            ),
+            lambda: menu.exec(dock.head.button.mapToGlobal(QPoint(0, 20))),
+        )
+        qtbot.waitUntil(figure.exists, timeout=LONG)
+        qtbot.waitUntil(lambda: not dock.busy, timeout=LONG)
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    if os.environ.get("STML_PICTURES"):
+        (Path(os.environ["STML_PICTURES"]) / "4-figure.png").write_bytes(figure.read_bytes())
+    click(dock.rail._buttons[REGIONS])
+    outlines = tmp_path / "tumour.geojson"
+    button: QToolButton = dock.regions.file
+    with_menu(
+        lambda m: with_dialog(answer_file(outlines), lambda: take(m, "Write GeoJSON ...")),
+        lambda: button.menu().exec(button.mapToGlobal(QPoint(0, 20))),  # type: ignore[union-attr]
+    )
+    qtbot.waitUntil(lambda: outlines.exists() and not dock.busy, timeout=LONG)
+    said = json.loads(outlines.read_text())
+    features = said["features"] if isinstance(said, dict) else said
+    kinds = [f["properties"]["classification"]["name"] for f in features]
+    assert kinds == ["Tumour", "Stroma"]
+    # the window is closed; everything is there when the section is opened again
+    desk.save_now()
+    dock.shut()
+    was = [r.outline for r in drawing.regions]
+    dock.state.close()
+    with Section.open(file) as again:
+        kept = again.shelf.regions()  # type: ignore[union-attr]
+        assert {second, compared} <= set(again.shelf.records)  # type: ignore[union-attr]
+        assert [r.kind for r in kept] == ["Tumour", "Stroma"]
+        for region, outline in zip(kept, was, strict=True):
+            assert shapely.from_wkb(region.outline).equals(outline)
+
+
+def _offers(page: Any, analysis: str) -> bool:
+    return analysis in getattr(page, "_analyses", {})
+
+
+def _fill(widget: Any, text: str) -> None:
+    """A list is chosen from, a line is written into."""
+    if hasattr(widget, "findText") and widget.findText(text) >= 0:
+        choose(widget, text)
+    else:
+        write(widget, text, enter=True)
