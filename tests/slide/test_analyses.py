@@ -149,6 +149,11 @@ def test_places_that_are_not_there(section: Any, run: Any) -> None:
         run("tiles", section(), um_per_px=0.5)
 
 
+def test_a_missing_folder_is_told_before_computing(section: Any, run: Any, tmp_path: Path) -> None:
+    with pytest.raises(StmlError, match="no such folder"):
+        run("features", section(), write=str(tmp_path / "no" / "out.h5"))
+
+
 def test_an_unknown_encoder_is_refused(section: Any, run: Any) -> None:
     with pytest.raises(StmlError, match="There is no encoder 'nonsense'"):
         run("features", section(), encoder="nonsense")

@@ -106,6 +106,10 @@ class Features:
 
     def run(self, inputs: Inputs, params: FeaturesParams) -> Steps:
         section = inputs.one
+        target = Path(params.write).expanduser()
+        if params.write and not target.parent.is_dir():  # known before hours of computing
+            raise StmlError("There is no such folder to write features to", where=target.parent,
+                            do="make it, or choose another")  # fmt: skip
         yield at(0, "reading the slide")
         seen = encoder_picture(section, params)
         if params.read:
@@ -118,7 +122,7 @@ class Features:
             found = yield from _computed(inputs, params, seen, grid, row)
             if params.write:
                 write_features(
-                    Path(params.write).expanduser(), grid.xy, found.values, side=grid.side,
+                    target, grid.xy, found.values, side=grid.side,
                     encoder=params.encoder, um_per_px=grid.um_per_px, pixels=grid.pixels,
                 )  # fmt: skip
         yield at(97, "main directions")

@@ -81,9 +81,15 @@ def read_features(path: Path) -> FeatureFile:
             f"'coords' {coords.shape} and 'features' {features.shape} do not belong together",
             where=path,
         )  # fmt: skip
-    if features.ndim != 2 or not np.isfinite(features).all():
+    if features.ndim == 2 and not np.isfinite(features).all():
+        bad = int((~np.isfinite(features).all(axis=1)).sum())
         raise CannotOpenError(
-            "One finite row of features per tile is needed", where=path,
+            f"{bad} of {len(features)} tiles have features that are no finite numbers", where=path,
+            do="compute them again, or leave these tiles out",
+        )  # fmt: skip
+    if features.ndim != 2:
+        raise CannotOpenError(
+            "One row of features per tile is needed", where=path,
             do="write class or mean tokens, not all patch tokens",
         )  # fmt: skip
     side = next((float(attrs[n]) for n in SIDES if n in attrs), None)
