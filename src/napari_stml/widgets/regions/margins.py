@@ -16,6 +16,8 @@ class Margins(QWidget):
         super().__init__()
         self.by, self.inner, self.outer = _um(50), _um(0), _um(100)
         self.grow, self.shrink, self.ring = (QPushButton(t) for t in ("Grow", "Shrink", "Ring"))
+        for button in (self.grow, self.shrink, self.ring):
+            button.setMinimumWidth(52)  # else the page is wider than the dock
         self.grow.clicked.connect(lambda: self.grow_requested.emit(self.by.value()))
         self.shrink.clicked.connect(lambda: self.grow_requested.emit(-self.by.value()))
         self.ring.clicked.connect(
