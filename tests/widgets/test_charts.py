@@ -102,3 +102,16 @@ def test_an_empty_chart_is_drawn_as_such(qtbot: QtBot, kind: Any) -> None:
     qtbot.addWidget(view)
     view.show()
     assert view.mark_at(0.0, 0.0) is None
+
+
+@pytest.mark.parametrize("kind", ["bar", "line"])
+def test_several_series_are_named_in_their_colours(qtbot: QtBot, kind: Any) -> None:
+    data = {"epoch": [1, 2, 3], "loss": [3.0, 2.0, 1.0], "r": [0.1, 0.2, 0.3]}
+    view = ChartView(
+        Chart("c", kind, "Training", Axis("epoch"), Axis("y"), data), lambda _: None, np.array([])
+    )
+    qtbot.addWidget(view)
+    (legend,) = [i for i in view.plot.scene().items() if isinstance(i, pg.LegendItem)]
+    assert [label.text for _, label in legend.items] == ["loss", "r"]
+    first, second = (sample.item.opts["brush"].color().name() for sample, _ in legend.items)
+    assert first != second

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from napari_stml.core.needs import Need
     from napari_stml.methods.expression_models.stored import Predicted, Trained
 
+ROUNDING = 1e-5
+"""A zero that was standardised and put back is not quite one."""
+
 
 @register
 class TrainExpression:
@@ -109,6 +112,7 @@ def _maps(
         study.found.spots, predicted, targets.values, study.split.parts, strict=True
     ):
         measured = wanted * targets.spread + targets.mean
+        measured[np.abs(measured) < ROUNDING] = 0.0
         own = maps(spots, p.values, measured, targets.genes, best, p.spread, card["unit"])
         own += pathway_maps(spots, p.pathways, model.pathways, card["pathway members"])
         own.append(spots.labels("part", which, NAMES))

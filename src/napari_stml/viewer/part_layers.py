@@ -50,6 +50,7 @@ def _heatmap(part: Heatmap, name: str, frame: Frame) -> Layer:
         colormap="RdBu_r" if diverging else "magma", contrast_limits=(low, high), opacity=0.6,
         **frame.raster(part.affine),
     )  # fmt: skip
+    layer.colorbar.position = "bottom_left"  # the legend has the top, the scale bar the right
     layer.colorbar.visible = True
     return layer
 

@@ -50,9 +50,19 @@ def line(plot: pg.PlotItem, chart: Chart) -> Marks:
     for i, (name, y) in enumerate(series.items()):
         plot.plot(position, _numbers(y), pen=pen(i), name=name, symbol="o", symbolSize=4,
                   symbolBrush=PALETTE[i % len(PALETTE)], symbolPen=None)  # fmt: skip
-    if len(series) > 1:
-        plot.addLegend(offset=(-5, 5), labelTextSize="8pt")
+    _legend(plot, tuple(series))
     return Marks(hit=lambda px, py: _nearest(position, px))
+
+
+def _legend(plot: pg.PlotItem, names: Sequence[str]) -> None:
+    """Which colour is which, where there are several."""
+    if len(names) < 2:
+        return
+    legend = plot.addLegend(offset=(-5, 5), labelTextSize="8pt", verSpacing=-6)
+    legend.clear()
+    for i, name in enumerate(names):
+        brush = pg.mkBrush(PALETTE[i % len(PALETTE)])
+        legend.addItem(pg.ScatterPlotItem(symbol="s", size=8, brush=brush, pen=None), name)
 
 
 def bar(plot: pg.PlotItem, chart: Chart) -> Marks:
@@ -72,6 +82,7 @@ def bar(plot: pg.PlotItem, chart: Chart) -> Marks:
         )  # fmt: skip
         plot.addItem(item)
         items.append(item)
+    _legend(plot, tuple(series))
     if not numeric:
         _ticks(plot, "bottom", x)
         plot.setXRange(-0.6, len(x) - 0.4, padding=0)
