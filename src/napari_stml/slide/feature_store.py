@@ -35,11 +35,15 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("napari-stml", appauthor=False)) / "features"
 
 
+READING = 2
+"""Raised when the same tile of the same slide would be read as other pixels."""
+
+
 def signature(slide_key: str, grid: TileGrid, **more: object) -> str:
     """Slide, tiles and everything that changes a feature, as one key."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(np.ascontiguousarray(grid.xy, dtype=np.int64).tobytes())
-    said = {"slide": slide_key, "side": repr(grid.side), "pixels": grid.pixels,
+    said = {"reading": READING, "slide": slide_key, "side": repr(grid.side), "pixels": grid.pixels,
             "um": repr(grid.um_per_px), **more}  # fmt: skip
     digest.update(json.dumps(said, sort_keys=True, default=str).encode())
     return digest.hexdigest()

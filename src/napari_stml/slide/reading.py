@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_stml.slide.brightfield import Look
+from napari_stml.slide.padding import tile_without_padding
 from napari_stml.slide.resample import to_size
 
 if TYPE_CHECKING:
@@ -57,10 +58,12 @@ class TileReader:
         return np.lexsort((y, x // lv.tile_width, y // lv.tile_height))
 
     def tile(self, i: int) -> NDArray[np.uint8]:
-        """One tile, (p, p, 3)."""
+        """One tile, (p, p, 3); black padding of the scan is glass in it."""
         (x, y), (w, h) = self._corner[i], self._size
         p = self.grid.pixels
         pixels = self.look(self.slide.read(int(x), int(y), self.level, w, h))
+        if self.look.is_colour:  # channels laid over each other are black where nothing glows
+            pixels = tile_without_padding(pixels)
         return np.asarray(to_size(pixels, p, p), dtype=np.uint8)
 
     def batches(

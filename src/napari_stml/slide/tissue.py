@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_stml.slide.padding import without_padding
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BACKGROUND, TISSUE, PEN = 0, 1, 2
 CLASSES = {TISSUE: "tissue", PEN: "pen"}
-
-DARK = 40
-"""Padding is darker than this in all three colours (JPEG spreads it a little)."""
 
 GLASS_SATURATION, GLASS_BRIGHTNESS = 0.16, 0.70
 STAINED = 0.05
@@ -117,31 +116,6 @@ def otsu(values: NDArray[Any]) -> float:
     between[~np.isfinite(between)] = -1
     best = np.flatnonzero(between == between.max())
     return float(edges[1:][best].mean())
-
-
-def without_padding(
-    rgb: NDArray[np.uint8], um_per_px: float
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Paint black padding white: large dark pieces that touch the border, or are huge."""
-    from scipy import ndimage
-
-    dark = rgb.max(axis=2) <= DARK
-    if not dark.any():
-        return rgb, dark
-    pieces, count = ndimage.label(dark)
-    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-    border = np.zeros(count + 1, dtype=bool)
-    for edge in (pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]):
-        border[np.unique(edge)] = True
-    is_padding = border & (sizes > (100 / um_per_px) ** 2) | (sizes > 0.1 * dark.size)
-    is_padding[0] = False
-    padding = is_padding[pieces]
-    if not padding.any():
-        return rgb, padding
-    padding = ndimage.binary_dilation(padding, iterations=2)
-    rgb = rgb.copy()
-    rgb[padding] = 255
-    return rgb, np.asarray(padding, dtype=np.bool_)
 
 
 def pen_marks(
