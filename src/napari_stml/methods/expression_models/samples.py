@@ -48,11 +48,13 @@ class Slide:
 
     def only(self, rows: NDArray[np.bool_]) -> Slide:
         """Some of the spots."""
-        features, tiles, counts = (
-            None if part is None else part[rows]
-            for part in (self.features, self.tiles, self.counts)
+        return replace(
+            self,
+            xy=self.xy[rows],
+            features=None if self.features is None else self.features[rows],
+            tiles=None if self.tiles is None else self.tiles[rows],
+            counts=None if self.counts is None else self.counts[rows],
         )
-        return replace(self, xy=self.xy[rows], features=features, tiles=tiles, counts=counts)
 
 
 def with_surroundings(slide: Slide, kind: Surroundings) -> Slide:
