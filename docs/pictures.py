@@ -39,13 +39,18 @@ SLIDE = {
 GWAS = {"run-gsmap": "gsmap", "significance": "gsmap-threshold"}
 NICHES = {"selection": "niches", "spot": "niches-spot", "network": "niches-network"}
 SPACON = {"connections": "spacon", "charts": "spacon-links"}
+PREDICT = {
+    "charts": "predict-charts",
+    "measured-beside-predicted": "predict-swipe",
+    "run-predict-expression": "predict-grid",
+}
 WIDTH = 1200
 
 
 def main() -> None:
     """Open a fresh demo, take the tours, keep the pictures that pages show."""
     PICTURES.mkdir(exist_ok=True)
-    asked = sys.argv[1:] or ["window", "slide", "niches", "gwas", "spacon", "regions"]
+    asked = sys.argv[1:] or ["window", "slide", "niches", "gwas", "spacon", "regions", "predict"]
     with tempfile.TemporaryDirectory() as folder:
         demo = make_demo(Path(folder))
         if "window" in asked:
@@ -59,6 +64,11 @@ def main() -> None:
             from napari_stml.widgets.slide_tour import slide_tour
 
             keep_all(slide_tour(demo.store, Path(folder))[0], SLIDE)
+        if "predict" in asked:
+            from napari_stml.widgets.predict_tour import predict_tour
+
+            form = {"network": "ridge", "smooth": True}
+            keep_all(predict_tour(demo.store, Path(folder), step_um=40.0, **form), PREDICT)
         if "niches" in asked:
             from napari_stml.widgets.niche_tour import niche_tour
 
