@@ -16,8 +16,6 @@ class Margins(QWidget):
         super().__init__()
         self.by, self.inner, self.outer = _um(50), _um(0), _um(100)
         self.grow, self.shrink, self.ring = (QPushButton(t) for t in ("Grow", "Shrink", "Ring"))
-        for button in (self.grow, self.shrink, self.ring):
-            button.setMinimumWidth(52)  # else the page is wider than the dock
         self.grow.clicked.connect(lambda: self.grow_requested.emit(self.by.value()))
         self.shrink.clicked.connect(lambda: self.grow_requested.emit(-self.by.value()))
         self.ring.clicked.connect(
@@ -27,10 +25,11 @@ class Margins(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(3)
-        for column, part in enumerate((QLabel("Margin"), self.by, self.grow, self.shrink)):
-            grid.addWidget(part, 0, column)
-        for column, part in enumerate((QLabel("From, to"), self.inner, self.outer, self.ring)):
-            grid.addWidget(part, 1, column)
+        grid.addWidget(QLabel("Grow or shrink by, ring from and to"), 0, 0, 1, 3)
+        rows = ((self.by, self.grow, self.shrink), (self.inner, self.outer, self.ring))
+        for row, parts in enumerate(rows, start=1):
+            for column, part in enumerate(parts):
+                grid.addWidget(part, row, column)
 
 
 def _um(value: float) -> QDoubleSpinBox:
