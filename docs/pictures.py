@@ -40,9 +40,7 @@ GWAS = {"run-gsmap": "gsmap", "significance": "gsmap-threshold"}
 NICHES = {"selection": "niches", "spot": "niches-spot", "network": "niches-network"}
 SPACON = {"connections": "spacon", "charts": "spacon-links"}
 PREDICT = {
-    "charts": "predict-charts",
     "measured-beside-predicted": "predict-swipe",
-    "run-predict-expression": "predict-grid",
 }
 WIDTH = 1200
 
