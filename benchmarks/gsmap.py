@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from napari_stml.analyses._gsmap_ld_files import build_resource
-from napari_stml.analyses._gsmap_reference import PanelChoice, from_panel, reference_of
-from napari_stml.analyses._gsmap_run import matched
-from napari_stml.analyses._gsmap_scores import ScoreChoice, Scores, scores
-from napari_stml.analyses._gsmap_steps import latent_to_gene
-from napari_stml.analyses._gsmap_tables import cauchy_combination, spatial_ldsc, use_resource
+from napari_stml.analyses._gsmap.ld_files import build_resource
+from napari_stml.analyses._gsmap.reference import PanelChoice, from_panel, reference_of
+from napari_stml.analyses._gsmap.run import matched
+from napari_stml.analyses._gsmap.scores import ScoreChoice, Scores, scores
+from napari_stml.analyses._gsmap.steps import latent_to_gene
+from napari_stml.analyses._gsmap.tables import cauchy_combination, spatial_ldsc, use_resource
 from napari_stml.core.analysis import finish
 from napari_stml.demo import gwas, gwas_files
 from napari_stml.demo.expression import Programs

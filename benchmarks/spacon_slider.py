@@ -22,7 +22,7 @@ def opened(spots: int) -> Any:
     """The live view of a Run on so many spots, its fixed places filled in without clustering."""
     from scipy.sparse import csr_matrix
 
-    from napari_stml.analyses._spacon_live import SpaConLive, ahead_name
+    from napari_stml.analyses._spacon.live import SpaConLive, ahead_name
     from napari_stml.analyses.spacon import SpaConParams
     from napari_stml.core.inputs import Inputs, SectionInputs
     from napari_stml.core.results import Graph, Labels, Matrix, Result

@@ -451,7 +451,7 @@ def test_formatting_says_what_it_takes_and_drops(
 def test_spots_know_the_region_they_lie_in(toy: Any) -> None:
     import shapely
 
-    from napari_stml.analyses._gsmap_tell import regions_of
+    from napari_stml.analyses._gsmap.tell import regions_of
     from napari_stml.core.inputs import Region
 
     left = Region(shapely.to_wkb(shapely.box(-1, -1, 800, 1e5)), "core", "")

@@ -8,8 +8,8 @@ from scipy.sparse import csr_matrix, save_npz
 
 pytest.importorskip("torch", reason="torch is not installed")
 
-from napari_stml.analyses._spacon_files import named_matrix
-from napari_stml.analyses._spacon_live import ahead_name
+from napari_stml.analyses._spacon.files import named_matrix
+from napari_stml.analyses._spacon.live import ahead_name
 from napari_stml.analyses.spacon import SpaCon, SpaConLiveParams, SpaConParams
 from napari_stml.core.analysis import live_of, problems
 from napari_stml.core.errors import StmlError

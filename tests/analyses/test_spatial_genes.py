@@ -37,9 +37,9 @@ def test_marks_of_a_band_are_patterned(statistic: str, patterned: int, toy: Any,
 
 
 def test_morans_i_is_the_formula(toy: Any, run: Any) -> None:
-    from napari_stml.analyses._inside import inside
-    from napari_stml.analyses._niche_selected import touching
-    from napari_stml.analyses._touch import place_only
+    from napari_stml.analyses._niche.selected import touching
+    from napari_stml.analyses._niche.touch import place_only
+    from napari_stml.analyses._shared.inside import inside
 
     level = np.random.default_rng(0).normal(size=len(toy.names)) + toy.domain
     seen = toy.with_(columns={"level": level})

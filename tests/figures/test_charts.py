@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_stml.analyses._charts import violin_of, violins
+from napari_stml.analyses._shared.charts import violin_of, violins
 from napari_stml.core.charts import Axis, Chart
 from napari_stml.core.errors import StmlError
 from napari_stml.core.results import Labels, Matrix, Values

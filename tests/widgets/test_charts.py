@@ -8,7 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 import pytest
 
-from napari_stml.analyses._charts import violin_of, violins
+from napari_stml.analyses._shared.charts import violin_of, violins
 from napari_stml.core.charts import Axis, Chart, Link
 from napari_stml.core.results import Labels, Matrix, Part
 from napari_stml.widgets.charts import ChartView

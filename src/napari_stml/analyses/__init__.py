@@ -1,6 +1,6 @@
 """Analyses, one file each; a module of this package is found by being here.
 
-Modules whose name begins with an underscore are shared parts, not analyses.
+Folders whose name begins with an underscore hold parts that analyses share.
 """
 
 from __future__ import annotations

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_stml.analyses._charts import sizes
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._progress import at
-from napari_stml.analyses._stroke_features import links_of
-from napari_stml.analyses._table_choice import FromTable
-from napari_stml.analyses._threads import limited
+from napari_stml.analyses._regions.stroke_features import links_of
+from napari_stml.analyses._shared.charts import sizes
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at
+from napari_stml.analyses._shared.table_choice import FromTable
+from napari_stml.analyses._shared.threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import Embedding, File
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.analyses._inside import Inside
+    from napari_stml.analyses._shared.inside import Inside
     from napari_stml.core.analysis import Steps
     from napari_stml.core.inputs import Inputs
     from napari_stml.core.needs import Need

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.analyses._attention_live import AttentionLive, AttentionLiveParams
-from napari_stml.analyses._encoder_params import (
+from napari_stml.analyses._slides.attention_live import AttentionLive, AttentionLiveParams
+from napari_stml.analyses._slides.encoder_params import (
     EncoderParams,
     encoder_needs,
     encoder_of,
     encoder_picture,
 )
-from napari_stml.analyses._features import tiles_for
-from napari_stml.analyses._slide import settings_table, tiles_part
+from napari_stml.analyses._slides.features import tiles_for
+from napari_stml.analyses._slides.slide import settings_table, tiles_part
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.params import param
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.analyses._slide import Picture
+    from napari_stml.analyses._slides.slide import Picture
     from napari_stml.core.analysis import Steps
     from napari_stml.core.inputs import Inputs, SectionInputs
     from napari_stml.core.needs import Need

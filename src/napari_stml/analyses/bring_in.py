@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._progress import at
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import File

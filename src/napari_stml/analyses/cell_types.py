@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_stml.analyses._charts import fitting, sizes, table_of
-from napari_stml.analyses._gene_set_files import read_sets
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._progress import at, span
-from napari_stml.analyses._table_choice import FromTable
+from napari_stml.analyses._shared.charts import fitting, sizes, table_of
+from napari_stml.analyses._shared.gene_set_files import read_sets
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at, span
+from napari_stml.analyses._shared.table_choice import FromTable
 from napari_stml.analyses.scores import coverage, coverage_notes
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Link

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.analyses._charts import sizes
-from napari_stml.analyses._cluster_live import (
+from napari_stml.analyses._clusters.live import (
     FEATURES,
     LINKS,
     ClusterLive,
     ClusterLiveParams,
     Method,
 )
-from napari_stml.analyses._cluster_sweep import sweep
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._progress import at, span
-from napari_stml.analyses._reduce import reduced
-from napari_stml.analyses._table_choice import FromTable
-from napari_stml.analyses._threads import limited
+from napari_stml.analyses._clusters.sweep import sweep
+from napari_stml.analyses._shared.charts import sizes
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at, span
+from napari_stml.analyses._shared.reduce import reduced
+from napari_stml.analyses._shared.table_choice import FromTable
+from napari_stml.analyses._shared.threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import Embedding
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
-    from napari_stml.analyses._inside import Inside
+    from napari_stml.analyses._shared.inside import Inside
     from napari_stml.core.analysis import Live, Steps
     from napari_stml.core.inputs import Inputs, SectionInputs
     from napari_stml.core.needs import Need

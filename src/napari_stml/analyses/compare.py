@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.analyses._charts import numbers, table_of
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._progress import at
+from napari_stml.analyses._shared.charts import numbers, table_of
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Link
 from napari_stml.core.errors import StmlError
@@ -21,7 +21,7 @@ from napari_stml.methods.agreement import partitions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_stml.analyses._inside import Inside
+    from napari_stml.analyses._shared.inside import Inside
     from napari_stml.core.analysis import Steps
     from napari_stml.core.inputs import Inputs
     from napari_stml.core.needs import Need

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.analyses import _niche_charts as draw
-from napari_stml.analyses._charts import fitting, numbers
-from napari_stml.analyses._contacts_live import ContactsLive, ContactsLiveParams
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._niche_tissue import FEWEST, Tissue
-from napari_stml.analyses._progress import at, span
-from napari_stml.analyses._touch import (
+from napari_stml.analyses._niche import charts as draw
+from napari_stml.analyses._niche.contacts_live import ContactsLive, ContactsLiveParams
+from napari_stml.analyses._niche.tissue import FEWEST, Tissue
+from napari_stml.analyses._niche.touch import (
     FIELDS,
     LONGEST,
     NEAREST,
@@ -25,6 +22,9 @@ from napari_stml.analyses._touch import (
     Touch,
     edges_of,
 )
+from napari_stml.analyses._shared.charts import fitting, numbers
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at, span
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis, Chart
 from napari_stml.core.errors import StmlError

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_stml.analyses._charts import numbers, of_stored
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._progress import at, span
-from napari_stml.analyses._reduce import reduced
-from napari_stml.analyses._table_choice import FromTable
-from napari_stml.analyses._threads import limited
+from napari_stml.analyses._shared.charts import numbers, of_stored
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at, span
+from napari_stml.analyses._shared.reduce import reduced
+from napari_stml.analyses._shared.table_choice import FromTable
+from napari_stml.analyses._shared.threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis, Chart
 from napari_stml.core.errors import StmlError
@@ -27,7 +27,7 @@ from napari_stml.methods.neighbours import nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_stml.analyses._reduce import Reduced
+    from napari_stml.analyses._shared.reduce import Reduced
     from napari_stml.core.analysis import Steps
     from napari_stml.core.inputs import Inputs
     from napari_stml.core.needs import Need

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_stml.analyses._encoder_params import (
+from napari_stml.analyses._shared.progress import at
+from napari_stml.analyses._slides.encoder_params import (
     EncoderParams,
     encoder_needs,
     encoder_of,
     encoder_picture,
 )
-from napari_stml.analyses._features import (
+from napari_stml.analyses._slides.features import (
     FEATURES,
     MOST_COLUMNS,
     Found,
@@ -25,8 +26,7 @@ from napari_stml.analyses._features import (
     read_in,
     tiles_for,
 )
-from napari_stml.analyses._progress import at
-from napari_stml.analyses._slide import settings_table
+from napari_stml.analyses._slides.slide import settings_table
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import File
@@ -41,7 +41,7 @@ from napari_stml.slide.stain import fit
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from napari_stml.analyses._slide import Picture
+    from napari_stml.analyses._slides.slide import Picture
     from napari_stml.core.analysis import Steps
     from napari_stml.core.inputs import Inputs
     from napari_stml.core.needs import Need

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
-from napari_stml.analyses._charts import sizes
-from napari_stml.analyses._progress import at
-from napari_stml.analyses._stroke_features import StrokeFeatures, features_of, links_of
-from napari_stml.analyses._threads import limited
+from napari_stml.analyses._regions.stroke_features import StrokeFeatures, features_of, links_of
+from napari_stml.analyses._shared.charts import sizes
+from napari_stml.analyses._shared.progress import at
+from napari_stml.analyses._shared.threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import Column, Outlines
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.analyses._inside import Inside
-    from napari_stml.analyses._stroke_features import Features
+    from napari_stml.analyses._regions.stroke_features import Features
+    from napari_stml.analyses._shared.inside import Inside
     from napari_stml.core.analysis import Steps
     from napari_stml.core.inputs import Inputs
     from napari_stml.core.needs import Need

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.analyses import _gsmap_parts as made
-from napari_stml.analyses._gsmap_latent import LatentChoice, latent
-from napari_stml.analyses._gsmap_live import TraitLive
-from napari_stml.analyses._gsmap_params import TraitLiveParams, TraitMapParams
-from napari_stml.analyses._gsmap_run import regressed, snp_part
-from napari_stml.analyses._gsmap_scores import ScoreChoice, scores, tested_spots, usable
-from napari_stml.analyses._gsmap_tell import gene_parts, regions_of
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._progress import at
-from napari_stml.analyses._threads import limited
+from napari_stml.analyses._gsmap import parts as made
+from napari_stml.analyses._gsmap.latent import LatentChoice, latent
+from napari_stml.analyses._gsmap.live import TraitLive
+from napari_stml.analyses._gsmap.params import TraitLiveParams, TraitMapParams
+from napari_stml.analyses._gsmap.run import regressed, snp_part
+from napari_stml.analyses._gsmap.scores import ScoreChoice, scores, tested_spots, usable
+from napari_stml.analyses._gsmap.tell import gene_parts, regions_of
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at
+from napari_stml.analyses._shared.threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import Column, Embedding, File, Outlines
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.analyses._inside import Inside
+    from napari_stml.analyses._shared.inside import Inside
     from napari_stml.core.analysis import Live, Steps
     from napari_stml.core.inputs import Inputs
     from napari_stml.core.needs import Need

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_stml.analyses._charts import boxes, fitting, five_numbers, table_of
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._progress import at, span
-from napari_stml.analyses._table_choice import FromTable
-from napari_stml.analyses._threads import limited
+from napari_stml.analyses._shared.charts import boxes, fitting, five_numbers, table_of
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at, span
+from napari_stml.analyses._shared.table_choice import FromTable
+from napari_stml.analyses._shared.threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis, Chart, Link
 from napari_stml.core.errors import StmlError

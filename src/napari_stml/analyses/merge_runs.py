@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_stml.analyses._inside import Inside
-from napari_stml.analyses._progress import at
+from napari_stml.analyses._shared.inside import Inside
+from napari_stml.analyses._shared.progress import at
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.inputs import Categories

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_stml.analyses._charts import sizes
-from napari_stml.analyses._features import stored_features
-from napari_stml.analyses._likeness import (
+from napari_stml.analyses._shared.charts import sizes
+from napari_stml.analyses._shared.progress import at, span
+from napari_stml.analyses._shared.threads import limited
+from napari_stml.analyses._slides.features import stored_features
+from napari_stml.analyses._slides.likeness import (
     LikenessLive,
     LikenessParams,
     Places,
@@ -16,8 +18,6 @@ from napari_stml.analyses._likeness import (
     likeness_part,
     places,
 )
-from napari_stml.analyses._progress import at, span
-from napari_stml.analyses._threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import Outlines, Stored

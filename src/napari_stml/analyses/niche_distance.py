@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_stml.analyses._charts import fitting, numbers
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._niche_selected import touching
-from napari_stml.analyses._niche_tissue import Tissue
-from napari_stml.analyses._progress import at
+from napari_stml.analyses._niche.selected import touching
+from napari_stml.analyses._niche.tissue import Tissue
+from napari_stml.analyses._shared.charts import fitting, numbers
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis, Chart
 from napari_stml.core.errors import StmlError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.analyses._inside import Inside
+    from napari_stml.analyses._shared.inside import Inside
     from napari_stml.core.analysis import Steps
     from napari_stml.core.inputs import Inputs, Region
     from napari_stml.core.needs import Need

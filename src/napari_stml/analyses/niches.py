@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_stml.analyses import _niche_charts as draw
-from napari_stml.analyses._charts import fitting, numbers, sizes
-from napari_stml.analyses._niche_live import NicheLive, NichesLive
-from napari_stml.analyses._niche_params import HoodParams
-from napari_stml.analyses._niche_parts import Found, bandwidth_table, outline_parts, summary
-from napari_stml.analyses._niche_tissue import kind_of, settled, tissues
-from napari_stml.analyses._progress import at, span
-from napari_stml.analyses._threads import limited
+from napari_stml.analyses._niche import charts as draw
+from napari_stml.analyses._niche.live import NicheLive, NichesLive
+from napari_stml.analyses._niche.params import HoodParams
+from napari_stml.analyses._niche.parts import Found, bandwidth_table, outline_parts, summary
+from napari_stml.analyses._niche.tissue import kind_of, settled, tissues
+from napari_stml.analyses._shared.charts import fitting, numbers, sizes
+from napari_stml.analyses._shared.progress import at, span
+from napari_stml.analyses._shared.threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis, Chart
 from napari_stml.core.errors import StmlError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.analyses._niche_tissue import Tissue
+    from napari_stml.analyses._niche.tissue import Tissue
     from napari_stml.core.analysis import Live, Steps
     from napari_stml.core.inputs import Inputs
     from napari_stml.core.needs import Need

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.analyses import _gsmap_parts as made
-from napari_stml.analyses._gsmap_live import TraitLive
-from napari_stml.analyses._gsmap_params import TraitLiveParams
-from napari_stml.analyses._gsmap_tell import regions_of
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._progress import at
+from napari_stml.analyses._gsmap import parts as made
+from napari_stml.analyses._gsmap.live import TraitLive
+from napari_stml.analyses._gsmap.params import TraitLiveParams
+from napari_stml.analyses._gsmap.tell import regions_of
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import Column, File, Outlines
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.analyses._inside import Inside
+    from napari_stml.analyses._shared.inside import Inside
     from napari_stml.core.analysis import Live, Steps
     from napari_stml.core.inputs import Inputs
     from napari_stml.core.needs import Need

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_stml.analyses import _expression_places as places
-from napari_stml.analyses._expression_live import ExpressionLive, ExpressionLiveParams
-from napari_stml.analyses._expression_looks import pathway_looks, tile_maps
-from napari_stml.analyses._expression_parts import maps, pathway_maps, score_chart, score_table
-from napari_stml.analyses._expression_seen import Around
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._progress import at
-from napari_stml.analyses._slide import picture, tiles_part
-from napari_stml.analyses._table_choice import FromTable
-from napari_stml.analyses._threads import limited
+from napari_stml.analyses._expression import places
+from napari_stml.analyses._expression.live import ExpressionLive, ExpressionLiveParams
+from napari_stml.analyses._expression.looks import pathway_looks, tile_maps
+from napari_stml.analyses._expression.parts import maps, pathway_maps, score_chart, score_table
+from napari_stml.analyses._expression.seen import Around
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at
+from napari_stml.analyses._shared.table_choice import FromTable
+from napari_stml.analyses._shared.threads import limited
+from napari_stml.analyses._slides.slide import picture, tiles_part
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import File, Pixels, Stored

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.analyses._charts import fitting
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._progress import at
-from napari_stml.analyses._region_groups import TwoGroups, two_groups
-from napari_stml.analyses._threads import limited
+from napari_stml.analyses._regions.groups import TwoGroups, two_groups
+from napari_stml.analyses._shared.charts import fitting
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at
+from napari_stml.analyses._shared.threads import limited
 from napari_stml.analyses.region_genes import volcano
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError

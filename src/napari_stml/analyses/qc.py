@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.analyses._charts import histogram, of_stored, sizes
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._progress import at, span
-from napari_stml.analyses._table_choice import FromTable
+from napari_stml.analyses._shared.charts import histogram, of_stored, sizes
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at, span
+from napari_stml.analyses._shared.table_choice import FromTable
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis
 from napari_stml.core.params import param

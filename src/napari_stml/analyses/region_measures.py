@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 
-from napari_stml.analyses._charts import boxes, five_numbers, table_of
-from napari_stml.analyses._inside import Inside
-from napari_stml.analyses._progress import at
+from napari_stml.analyses._shared.charts import boxes, five_numbers, table_of
+from napari_stml.analyses._shared.inside import Inside
+from napari_stml.analyses._shared.progress import at
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis, Link
 from napari_stml.core.inputs import Categories

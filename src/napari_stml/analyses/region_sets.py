@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from napari_stml.analyses._charts import numbers
-from napari_stml.analyses._gene_set_files import read_sets
-from napari_stml.analyses._progress import at
+from napari_stml.analyses._shared.charts import numbers
+from napari_stml.analyses._shared.gene_set_files import read_sets
+from napari_stml.analyses._shared.progress import at
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis, Chart
 from napari_stml.core.errors import StmlError

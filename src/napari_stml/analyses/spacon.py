@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.analyses._charts import fitting, sizes
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._progress import at
-from napari_stml.analyses._spacon_charts import (
+from napari_stml.analyses._shared.charts import fitting, sizes
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at
+from napari_stml.analyses._shared.threads import limited
+from napari_stml.analyses._spacon.charts import (
     PLACES,
     contact_sheet,
     curve,
@@ -22,8 +23,8 @@ from napari_stml.analyses._spacon_charts import (
     graph_table,
     loss_chart,
 )
-from napari_stml.analyses._spacon_graphs import Read, graphs, read
-from napari_stml.analyses._spacon_live import (
+from napari_stml.analyses._spacon.graphs import Read, graphs, read
+from napari_stml.analyses._spacon.live import (
     CLUSTERS,
     CON,
     CONNECTIONS,
@@ -33,8 +34,7 @@ from napari_stml.analyses._spacon_live import (
     ahead_name,
     share_of,
 )
-from napari_stml.analyses._spacon_params import SpaConLiveParams, SpaConParams
-from napari_stml.analyses._threads import limited
+from napari_stml.analyses._spacon.params import SpaConLiveParams, SpaConParams
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.progress import Progress
@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
-    from napari_stml.analyses._inside import Inside
-    from napari_stml.analyses._spacon_graphs import Graphs
+    from napari_stml.analyses._shared.inside import Inside
+    from napari_stml.analyses._spacon.graphs import Graphs
     from napari_stml.core.analysis import Live, Steps
     from napari_stml.core.inputs import Inputs
     from napari_stml.core.needs import Need

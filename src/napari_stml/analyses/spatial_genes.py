@@ -6,13 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_stml.analyses._charts import fitting, numbers
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._niche_tissue import FEWEST
-from napari_stml.analyses._progress import at
-from napari_stml.analyses._table_choice import FromTable
-from napari_stml.analyses._threads import limited
-from napari_stml.analyses._touch import (
+from napari_stml.analyses._niche.tissue import FEWEST
+from napari_stml.analyses._niche.touch import (
     FIELDS,
     LONGEST,
     NEAREST,
@@ -22,6 +17,11 @@ from napari_stml.analyses._touch import (
     edges_of,
     place_only,
 )
+from napari_stml.analyses._shared.charts import fitting, numbers
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at
+from napari_stml.analyses._shared.table_choice import FromTable
+from napari_stml.analyses._shared.threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis, Chart, Link
 from napari_stml.core.errors import StmlError
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.analyses._inside import Inside
+    from napari_stml.analyses._shared.inside import Inside
     from napari_stml.core.analysis import Steps
     from napari_stml.core.inputs import Inputs
     from napari_stml.core.needs import Need

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.analyses import _niche_charts as draw
-from napari_stml.analyses._charts import sizes
-from napari_stml.analyses._inside import inside
-from napari_stml.analyses._niche_parts import COMPOSITION
-from napari_stml.analyses._niche_tissue import FEWEST
-from napari_stml.analyses._progress import at
-from napari_stml.analyses._threads import limited
+from napari_stml.analyses._niche import charts as draw
+from napari_stml.analyses._niche.parts import COMPOSITION
+from napari_stml.analyses._niche.tissue import FEWEST
+from napari_stml.analyses._shared.charts import sizes
+from napari_stml.analyses._shared.inside import inside
+from napari_stml.analyses._shared.progress import at
+from napari_stml.analyses._shared.threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.inputs import Named2D

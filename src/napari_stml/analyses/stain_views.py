@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from napari_stml.analyses._features import tiles_for
-from napari_stml.analyses._slide import picture
+from napari_stml.analyses._slides.features import tiles_for
+from napari_stml.analyses._slides.slide import picture
 from napari_stml.core.analysis import register
 from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import Pixels

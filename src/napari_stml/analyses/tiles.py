@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_stml.analyses._charts import histogram
-from napari_stml.analyses._slide import (
+from napari_stml.analyses._shared.charts import histogram
+from napari_stml.analyses._slides.slide import (
     ROW,
     SETTINGS,
     default_um_per_px,
@@ -16,7 +16,7 @@ from napari_stml.analyses._slide import (
     tiles_part,
     tissue_of,
 )
-from napari_stml.analyses._tiles_live import (
+from napari_stml.analyses._slides.tiles_live import (
     QUALITY,
     TilesLive,
     TilesLiveParams,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.analyses._slide import Picture
+    from napari_stml.analyses._slides.slide import Picture
     from napari_stml.core.analysis import Steps
     from napari_stml.core.geometry import Affine
     from napari_stml.core.inputs import Inputs, SectionInputs

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_stml.analyses._slide import picture, tissue_measures
-from napari_stml.analyses._tissue_live import TissueLive, TissueLiveParams, rules_of
+from napari_stml.analyses._slides.slide import picture, tissue_measures
+from napari_stml.analyses._slides.tissue_live import TissueLive, TissueLiveParams, rules_of
 from napari_stml.core.analysis import register
 from napari_stml.core.needs import Pixels
 from napari_stml.core.params import Params, param

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_stml.analyses._slide import tissue_measures, tissue_of
+from napari_stml.analyses._slides.slide import tissue_measures, tissue_of
 from napari_stml.core.analysis import register
 from napari_stml.core.brush import painted
 from napari_stml.core.errors import StmlError

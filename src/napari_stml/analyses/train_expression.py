@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_stml.analyses._expression_live import ExpressionLive, ExpressionLiveParams
-from napari_stml.analyses._expression_params import TILES, TrainParams
-from napari_stml.analyses._expression_parts import maps, pathway_maps, score_chart, score_table
-from napari_stml.analyses._expression_study import judged, prepared, trained
-from napari_stml.analyses._expression_training import material
-from napari_stml.analyses._progress import at
-from napari_stml.analyses._threads import limited
+from napari_stml.analyses._expression.live import ExpressionLive, ExpressionLiveParams
+from napari_stml.analyses._expression.params import TILES, TrainParams
+from napari_stml.analyses._expression.parts import maps, pathway_maps, score_chart, score_table
+from napari_stml.analyses._expression.study import judged, prepared, trained
+from napari_stml.analyses._expression.training import material
+from napari_stml.analyses._shared.progress import at
+from napari_stml.analyses._shared.threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.needs import File, Pixels, Stored
 from napari_stml.core.results import SHARED, Model, Part, Result
@@ -27,7 +27,7 @@ from napari_stml.methods.expression_models.splits import HELD, NAMES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_stml.analyses._expression_study import Study
+    from napari_stml.analyses._expression.study import Study
     from napari_stml.core.analysis import Live, Steps
     from napari_stml.core.inputs import Inputs
     from napari_stml.core.needs import Need

@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser, step: str) -> None:
 def act(options: argparse.Namespace, step: str) -> Any:
     if step == "check-resource":
         return _check(Path(options.folder))
-    from napari_stml.analyses._gsmap_ld_files import build_resource
+    from napari_stml.analyses._gsmap.ld_files import build_resource
 
     genes = Path(options.genes).read_text(encoding="utf-8").split() if options.genes else []
     return build_resource(panel_choice(options), tuple(genes), Path(options.out), options.about)

@@ -13,9 +13,9 @@ from napari_stml.io.gsmap.tree import ResultTree
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_stml.analyses._gsmap_latent import LatentChoice
-    from napari_stml.analyses._gsmap_reference import PanelChoice
-    from napari_stml.analyses._gsmap_scores import ScoreChoice
+    from napari_stml.analyses._gsmap.latent import LatentChoice
+    from napari_stml.analyses._gsmap.reference import PanelChoice
+    from napari_stml.analyses._gsmap.scores import ScoreChoice
     from napari_stml.core.progress import Progress
 
     Words = Generator[Progress, None, tuple[str, ...]]
@@ -56,8 +56,7 @@ def configure(parser: argparse.ArgumentParser, step: str) -> None:
 
 
 def act(options: argparse.Namespace, step: str) -> Words:
-    from napari_stml.analyses import _gsmap_steps as steps
-    from napari_stml.analyses import _gsmap_tables as tables
+    from napari_stml.analyses._gsmap import steps, tables
 
     if step == SLICES:
         files = options.h5ad_list or _listed(options.h5ad_yaml)
@@ -83,7 +82,7 @@ def act(options: argparse.Namespace, step: str) -> Words:
                 score_choice(options), homologs=options.homolog_file, slices=options.gM_slices,
             )  # fmt: skip
         case "run-generate-ldscore":
-            from napari_stml.analyses._gsmap_ld_files import generate_ldscore
+            from napari_stml.analyses._gsmap.ld_files import generate_ldscore
 
             return generate_ldscore(tree, panel_choice(options),
                                     spots_per_chunk=options.spots_per_chunk,
@@ -101,14 +100,13 @@ def act(options: argparse.Namespace, step: str) -> Words:
 
 def _quick(tree: ResultTree, options: argparse.Namespace) -> Words:
     """Run every step anew: nothing of an earlier run in this folder is taken over."""
-    from napari_stml.analyses import _gsmap_steps as steps
-    from napari_stml.analyses import _gsmap_tables as tables
+    from napari_stml.analyses._gsmap import steps, tables
 
     traits, folder = traits_of(options), Path(options.gsMap_resource_dir)
     source, key = Path(options.hdf5_path), options.latent_representation
     notes: tuple[str, ...] = ()
     if not key:
-        from napari_stml.analyses._gsmap_latent import LatentChoice
+        from napari_stml.analyses._gsmap.latent import LatentChoice
 
         notes += yield from steps.find_latent(
             tree, source, options.data_layer, options.annotation, LatentChoice(),
@@ -129,7 +127,7 @@ def _quick(tree: ResultTree, options: argparse.Namespace) -> Words:
 def _regress(
     tree: ResultTree, options: argparse.Namespace, folder: Path | None, w_file: str = ""
 ) -> Words:
-    from napari_stml.analyses._gsmap_tables import spatial_ldsc
+    from napari_stml.analyses._gsmap.tables import spatial_ldsc
 
     return spatial_ldsc(
         tree, traits_of(options), folder=folder, w_file=w_file, blocks=options.n_blocks,
@@ -151,7 +149,7 @@ def traits_of(options: argparse.Namespace) -> dict[str, Path]:
 
 
 def panel_choice(options: argparse.Namespace) -> PanelChoice:
-    from napari_stml.analyses._gsmap_reference import PanelChoice
+    from napari_stml.analyses._gsmap.reference import PanelChoice
 
     chosen = () if options.chrom == "all" else (int(options.chrom),)
     return PanelChoice(
@@ -163,7 +161,7 @@ def panel_choice(options: argparse.Namespace) -> PanelChoice:
 
 
 def latent_choice(options: argparse.Namespace) -> LatentChoice:
-    from napari_stml.analyses._gsmap_latent import LatentChoice
+    from napari_stml.analyses._gsmap.latent import LatentChoice
 
     return LatentChoice(
         components=options.n_comps, neighbours=options.n_neighbors, epochs=options.epochs,
@@ -174,7 +172,7 @@ def latent_choice(options: argparse.Namespace) -> LatentChoice:
 
 
 def score_choice(options: argparse.Namespace) -> ScoreChoice:
-    from napari_stml.analyses._gsmap_scores import ScoreChoice
+    from napari_stml.analyses._gsmap.scores import ScoreChoice
     from napari_stml.methods.gsmap.specificity import Rules
 
     fraction = not getattr(options, "no_expression_fraction", False)

@@ -1,4 +1,4 @@
-"""How each kind of chart is drawn for print; conventions as in `napari_stml.analyses._charts`."""
+"""How each kind of chart is drawn for print; conventions as in `analyses._shared.charts`."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.analyses._stroke_features import Features
+    from napari_stml.analyses._regions.stroke_features import Features
     from napari_stml.core.inputs import SectionInputs
     from napari_stml.core.progress import Progress
     from napari_stml.io.section import Section
@@ -58,7 +58,11 @@ class Teaching:
 
     def prepare(self) -> Teaching:
         """Read the features and find their directions."""
-        from napari_stml.analyses._stroke_features import StrokeFeatures, features_of, links_of
+        from napari_stml.analyses._regions.stroke_features import (
+            StrokeFeatures,
+            features_of,
+            links_of,
+        )
 
         params = StrokeFeatures.model_validate(self._choice)
         resolved = resolve_section(

@@ -18,8 +18,8 @@ SLAB_BYTES = 32 << 20
 """Memory is taken in slabs: large enough that the system can serve it in huge pages."""
 
 OFFSET = 16
-"""Where buffers begin in a line of 64 bytes: libjpeg-turbo was 10 to 26 % slower where rows begin at
-a multiple of 32, presumably because it then stores past the processor's cache."""
+"""Where buffers begin in a line of 64 bytes: libjpeg-turbo was 10 to 26 % slower where rows begin
+at a multiple of 32, presumably because it then stores past the processor's cache."""
 
 LARGEST_POOLED = 2 << 20
 SPARE_BUFFERS = 64

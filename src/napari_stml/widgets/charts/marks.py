@@ -1,6 +1,6 @@
 """How each kind of chart is drawn: marks on a plot, and which mark lies under a click.
 
-The conventions of a chart's data stand in `napari_stml.analyses._charts`.
+The conventions of a chart's data stand in `napari_stml.analyses._shared.charts`.
 """
 
 from __future__ import annotations

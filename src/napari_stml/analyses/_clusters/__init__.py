@@ -1,0 +1,1 @@
+"""Parts of the clusters: sweep and live view."""

@@ -1,0 +1,1 @@
+"""Parts of the expression models: form, study, training, what they leave."""

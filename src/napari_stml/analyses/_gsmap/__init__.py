@@ -1,0 +1,1 @@
+"""Parts of the trait maps: form, steps, what they leave."""

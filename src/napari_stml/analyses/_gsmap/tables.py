@@ -1,0 +1,200 @@
+"""gsMap's steps 4 to 6 on its folders: spatial LDSC, Cauchy combination, genes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_stml.analyses._gsmap.charts import neg_log10
+from napari_stml.analyses._gsmap.reference import reference_of
+from napari_stml.analyses._gsmap.run import answered, matched
+from napari_stml.analyses._gsmap.scores import Scores
+from napari_stml.analyses._gsmap.steps import labels_of, positions
+from napari_stml.analyses._shared.progress import at, span
+from napari_stml.core.errors import StmlError
+from napari_stml.io.gsmap import resource
+from napari_stml.io.gsmap.results import read_spots, write_spots
+from napari_stml.io.gsmap.stored_ld import StoredLd, open_stored
+from napari_stml.io.gsmap.traits import read_sumstats, safe_name
+from napari_stml.io.gsmap.tree import (
+    ResultTree,
+    fingerprint,
+    link_or_copy,
+    need,
+    note,
+    read_sample,
+    read_scores,
+    same_input,
+)
+from napari_stml.methods.gsmap.cauchy import by_label
+from napari_stml.methods.gsmap.diagnostics import best_labels, gene_table
+from napari_stml.methods.gsmap.regression import SPOTS, Design, Estimate
+from napari_stml.methods.gsmap.spot_scores import Weights
+from napari_stml.methods.gsmap.trait import Reference, Trait, baseline_sum, lay_on
+from napari_stml.methods.gsmap.trait_maps import maps_of_scores, trait_maps
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_stml.analyses._gsmap.ld_files import Words
+    from napari_stml.core.progress import Progress
+
+
+def use_resource(tree: ResultTree, folder: Path) -> None:
+    """Step 3 of quick mode: point to the resource."""
+    for name in ("baseline", "SNP_gene_pair"):
+        if (folder / "quick_mode" / name).is_dir():
+            link_or_copy(folder / "quick_mode" / name, tree.ld / name)
+    tree.ld_done.touch()
+    note(tree.ld_done, {"input": fingerprint(tree.scores), "resource": str(folder)})
+
+
+def spatial_ldsc(
+    tree: ResultTree, traits: Mapping[str, Path], *, folder: Path | None = None, w_file: str = "",
+    blocks: int = 200, chisq_max: float | None = None, threads: int = 1,
+) -> Words:  # fmt: skip
+    """Step 4, for all traits at once: from a resource (``folder``) or from stored LD scores."""
+    yield at(0, "reading the traits")
+    sums = [read_sumstats(path, name) for name, path in traits.items()]
+
+    def laid(reference: Reference) -> list[Trait]:
+        return [lay_on(reference, s.name, s.snps, s.z, s.n, chisq_max=chisq_max, blocks=blocks)
+                for s in sums]  # fmt: skip
+
+    if folder is not None:
+        genes, spots, values = read_scores(need(tree.scores, "run-latent-to-gene"))
+        part = resource.open_quick(folder, places=False)
+        scored = Scores(values, genes, np.arange(len(genes)), ())
+        specificity, columns = matched(part, scored)
+        reference = reference_of(part)
+        found_traits = laid(reference)
+        designs = [Design(reference, t, blocks) for t in found_traits]
+        found = yield from span(
+            trait_maps(Weights(part.matrix[:, columns]), specificity, designs, threads=threads),
+            5, 95, "spatial LDSC",
+        )  # fmt: skip
+        notes = list(part.notes)
+    else:
+        need(tree.ld_done, "run-generate-ldscore")
+        same_input(tree.ld_done, tree.scores, "run-generate-ldscore")
+        stored = open_stored(tree, w_file)
+        spots, notes = stored.spots, list(stored.notes)
+        base = stored.base
+        reference = Reference(base.names, base.baseline.astype(np.float32),
+                              baseline_sum(base.baseline), base.weight)  # fmt: skip
+        found_traits = laid(reference)
+        designs = [Design(reference, t, blocks) for t in found_traits]
+        found = yield from _of_stored(stored, designs, threads)
+    answered(found, [t.name for t in found_traits])
+    for trait, estimate in zip(found_traits, found, strict=True):
+        path = tree.spots(trait.name)
+        write_spots(path, spots, estimate.beta, estimate.se, estimate.z, estimate.p)
+        source = fingerprint(tree.scores) if tree.scores.is_file() else None
+        note(path, {"trait": str(traits[trait.name]), "blocks": blocks, "chisq_max": chisq_max,
+                    "input": source})  # fmt: skip
+        without = int(np.isnan(estimate.z).sum())
+        notes += [*trait.notes, f"written: {path}"]
+        notes += [f"{trait.name}: {without} spots have no answer"] if without else []
+    return tuple(notes)
+
+
+def _of_stored(
+    stored: StoredLd, designs: Sequence[Design], threads: int
+) -> Generator[Progress, None, list[Estimate]]:
+    """A few spots at a time: the scores of all never lie in memory."""
+    width = SPOTS * max(1, threads)
+    parts: list[list[Estimate]] = []
+    for first in range(0, len(stored.spots), width):
+        share = 5 + 90 * first / len(stored.spots)
+        block = stored.read(first, min(first + width, len(stored.spots)))
+        parts.append(
+            (yield from span(maps_of_scores(block, designs, threads=threads), share,
+                             5 + 90 * min(1, (first + width) / len(stored.spots)), "spatial LDSC"))
+        )  # fmt: skip
+    return [
+        Estimate(np.concatenate([p[t].beta for p in parts]),
+                 np.concatenate([p[t].se for p in parts]))
+        for t in range(len(designs))
+    ]  # fmt: skip
+
+
+def cauchy_combination(
+    trees: Sequence[ResultTree], trait: str, annotation: str, out: Path | None = None
+) -> Words:
+    """Step 5: combine by label; several samples are pooled."""
+    import pandas as pd
+
+    p, labels = [], []
+    for i, tree in enumerate(trees):
+        yield at(90 * i / len(trees), f"reading {tree.sample}")
+        table = read_spots(need(tree.spots(trait), "run-spatial-ldsc"), safe_name(trait))
+        own = _labels(tree, annotation).reindex(pd.Index(table.spots, dtype=object))
+        if own.isna().all():
+            raise StmlError("No spot of the table has a label", where=tree.spots(trait),
+                            do="use the sample that step 2 wrote")  # fmt: skip
+        p.append(table.p)
+        labels.append(own.to_numpy(dtype=object))
+    column = pd.Series(np.concatenate(labels)).astype("category")
+    found = by_label(np.concatenate(p), np.asarray(column.cat.codes),
+                     tuple(map(str, column.cat.categories)))  # fmt: skip
+    path = out if out is not None else trees[0].cauchy(trait)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = pd.DataFrame({
+        "annotation": [c.name for c in found], "p_cauchy": [c.p for c in found],
+        "p_median": [c.median for c in found],
+    })  # fmt: skip
+    packed: Any = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
+    rows.to_csv(path, index=False, compression=packed)
+    removed = sum(c.removed for c in found)
+    words = [f"{c.name}: {c.p:.3g}" for c in found]
+    words += [f"{removed} extreme spots were left out"] if removed else []
+    return (*words, f"written: {path}")
+
+
+def gene_report(tree: ResultTree, trait: str, annotation: str) -> Words:
+    """Step 6 as tables: genes by correlation, and the map with positions; always made anew."""
+    import pandas as pd
+
+    yield at(0, "reading the scores")
+    genes, spots, values = read_scores(need(tree.scores, "run-latent-to-gene"))
+    table = read_spots(need(tree.spots(trait), "run-spatial-ldsc"), safe_name(trait))
+    same_input(tree.spots(trait), tree.scores, "run-spatial-ldsc")
+    p = pd.Series(table.p, index=table.spots).reindex(list(spots)).to_numpy()
+    best = None
+    if annotation:
+        own = _labels(tree, annotation).reindex(list(spots)).astype("category")
+        best = best_labels(values, np.asarray(own.cat.codes), tuple(map(str, own.cat.categories)))
+    yield at(40, "genes")
+    found = gene_table(values, genes, neg_log10(p), best)
+    path = tree.genes(trait)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame({
+        "Gene": found.genes, "Annotation": found.label, "Median_GSS": found.median,
+        "PCC": found.correlation,
+    }).to_csv(path, index=False)  # fmt: skip
+    data = read_sample(tree.latent)
+    xy = pd.DataFrame(positions(data, tree.latent), index=data.obs_names, columns=["sx", "sy"])
+    here = xy.reindex(list(spots)).assign(p=p, logp=neg_log10(p))
+    if annotation:
+        here = here.assign(annotation=_labels(tree, annotation).reindex(list(spots)))
+    name = f"{tree.sample}_{safe_name(trait)}_gsMap_plot.csv"
+    target = tree.report(trait) / "gsMap_plot" / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    here.to_csv(target)
+    return f"written: {path}", f"written: {target}"
+
+
+def _labels(tree: ResultTree, annotation: str) -> Any:
+    """Labels of the sample's spots by name; missing ones are missing."""
+    import pandas as pd
+
+    data = read_sample(need(tree.latent, "run-latent-to-gene"))
+    codes, names = labels_of(data, annotation)
+    if codes is None:
+        raise StmlError("An annotation is needed to combine by", where="--annotation")
+    text: NDArray[np.object_] = np.array([*names, None], dtype=object)
+    return pd.Series(text[codes], index=pd.Index(data.obs_names, dtype=object))

@@ -1,0 +1,1 @@
+"""Parts of the neighbourhoods: form, live views, what they leave."""

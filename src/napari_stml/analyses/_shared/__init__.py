@@ -1,0 +1,1 @@
+"""What analyses of every kind take: inputs inside the scope, progress, threads, charts."""

@@ -1,0 +1,1 @@
+"""Parts of the slide's analyses: inputs, features, live views."""

@@ -1,0 +1,1 @@
+"""Parts of SpaCon: form, graphs, live blend, charts."""
