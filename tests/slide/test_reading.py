@@ -122,7 +122,9 @@ def test_channels_are_laid_over_each_other_with_a_warning() -> None:
 def test_black_padding_is_glass_in_a_tile_and_dark_tissue_is_not() -> None:
     pixels = np.full((64, 128, 3), (170, 90, 160), np.uint8)
     pixels[:, :20] = 0  # padding reaches into the first tile
-    pixels[40:60, 100:128] = (30, 20, 45)  # a dark nucleus at the border of the second
+    pixels[40:60, 100:128] = (30, 20, 45)  # dense nuclei at the border of the second
+    pixels[4:30, 100:128] = (28, 20, 16)  # pigment there, black in places
+    pixels[8:14, 108:] = 4
     slide = ArraySlide(pixels, um_per_px=SCALE)
     reader = TileReader(slide, grid_over(canvas(slide), pixels=64, um_per_px=2.0))
     first, second = reader.tile(0), reader.tile(1)

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 DARK = 40
 """Padding is darker than this in all three colours (JPEG spreads it a little)."""
 
-BLACK = 8
-"""Padding has pixels as dark as this; the darkest nuclei keep more blue."""
+BLACK, MOSTLY = 8, 0.9
+"""Nearly all of padding is as dark as this; ink, pigment and dense nuclei are only in part."""
 
 LEAST = 0.01
-"""Of a tile: a smaller black piece may be pigment."""
+"""Of a tile: smaller black pieces stay."""
 
 
 def without_padding(
@@ -38,8 +38,7 @@ def tile_without_padding(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return rgb
     brightest = rgb.max(axis=2)
     pieces, sizes, at_border = _pieces(brightest <= DARK)
-    black = np.zeros_like(at_border)
-    black[np.unique(pieces[brightest <= BLACK])] = True
+    black = np.bincount(pieces[brightest <= BLACK], minlength=len(sizes)) >= MOSTLY * sizes
     return _as_glass(rgb, pieces, at_border & black & (sizes >= LEAST * pieces.size))[0]
 
 
