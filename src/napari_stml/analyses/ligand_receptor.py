@@ -35,6 +35,7 @@ from napari_stml.core.needs import Column, File
 from napari_stml.core.params import param
 from napari_stml.core.results import Result, Table
 from napari_stml.methods.expression.checks import not_scaled
+from napari_stml.methods.expression.signals import SIGNALS
 from napari_stml.methods.niches import contacts
 
 if TYPE_CHECKING:
@@ -46,16 +47,6 @@ if TYPE_CHECKING:
     from napari_stml.core.inputs import Inputs
     from napari_stml.core.needs import Need
 
-WELL_KNOWN = (
-    "CXCL12:CXCR4", "CXCL9:CXCR3", "CXCL10:CXCR3", "CXCL13:CXCR5", "CCL5:CCR5", "CCL19:CCR7",
-    "CCL21:CCR7", "CCL2:CCR2", "TGFB1:TGFBR1", "TGFB1:TGFBR2", "VEGFA:FLT1", "VEGFA:KDR",
-    "PDGFB:PDGFRB", "PDGFA:PDGFRA", "EGF:EGFR", "HBEGF:EGFR", "AREG:EGFR", "HGF:MET",
-    "CD274:PDCD1", "CD80:CTLA4", "CD86:CD28", "CD40LG:CD40", "LGALS9:HAVCR2", "TNF:TNFRSF1A",
-    "FASLG:FAS", "IL6:IL6R", "IL10:IL10RA", "IL15:IL2RB", "IFNG:IFNGR1", "CSF1:CSF1R",
-    "CD47:SIRPA", "JAG1:NOTCH1", "DLL4:NOTCH1", "WNT5A:FZD5", "SPP1:CD44", "FN1:ITGB1",
-    "COL1A1:ITGA1", "APP:CD74", "MIF:CD74", "PTN:SDC4",
-)  # fmt: skip
-"""Taken where neither a file nor pairs are given: pairs that stand in every textbook."""
 MOST_ROWS, MOST_COLUMNS = 30, 25
 
 
@@ -66,7 +57,7 @@ class LigandReceptorParams(FromTable):
     )  # fmt: skip
     pairs: tuple[str, ...] = param(
         (), title="Pairs",
-        help="Ligand:receptor, such as CXCL12:CXCR4. With no file either, forty well-known pairs.",
+        help="Ligand:receptor, such as CXCL12:CXCR4. With no file either, well-known pairs.",
     )  # fmt: skip
     file: str = param(
         "", title="Pairs from file", source="file",
@@ -162,7 +153,7 @@ def read_pairs(params: LigandReceptorParams, file: Any) -> list[tuple[str, str]]
     if file is not None:
         found += _from_file(Path(file))
     if not given and not found:
-        given = list(WELL_KNOWN)
+        return list(SIGNALS)
     for text in given:
         ligand, colon, receptor = (t.strip() for t in text.partition(":"))
         if not (ligand and colon and receptor):
