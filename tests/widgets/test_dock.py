@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from qtpy.QtWidgets import QMessageBox
 from scipy.sparse import csr_matrix
 
 from napari_stml import Section
@@ -19,6 +21,7 @@ from napari_stml.runs.settings import WorkerSettings
 from napari_stml.viewer.selection import Selection
 from napari_stml.widgets.align_page import AlignPage
 from napari_stml.widgets.analysis_page import AnalysisPage
+from napari_stml.widgets.closing import unfinished
 from napari_stml.widgets.dock import ALIGN, LOOK, RUNS, StmlDock
 from napari_stml.widgets.run_control import RunControl
 
@@ -241,11 +244,113 @@ def test_closing_over_a_running_analysis_ends_it(dock: StmlDock, qtbot: QtBot, p
     open_in(dock, qtbot, path)
     section = dock.state.current.section  # type: ignore[union-attr]
     dock.control.run(Wish("dock-slow", SlowParams(), (section,), modules=("dock_toy",)))
-    assert "not finished" in dock._unfinished()
+    assert "not finished" in unfinished(dock.control.active)
     store = section.kept.store
     dock.shut()
     assert dock.control.active == []
     assert store.runs() == ()
+
+
+def answering(answer: Any, heard: list[str]) -> Any:
+    """A person at the question that Qt would ask."""
+
+    def question(_above: Any, title: str, words: str, *_: Any) -> Any:
+        heard.append(f"{title} {words}")
+        return answer
+
+    return question
+
+
+def test_closing_a_section_asks_only_when_something_would_be_lost(
+    dock: StmlDock, qtbot: QtBot, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dock_toy import SlowParams
+
+    open_in(dock, qtbot, path)
+    section = dock.state.current.section  # type: ignore[union-attr]
+    planned = dock.control.run(Wish("dock-slow", SlowParams(), (section,), modules=("dock_toy",)))
+    buttons, heard = QMessageBox.StandardButton, []
+    monkeypatch.setattr(QMessageBox, "question", answering(buttons.Cancel, heard))
+    dock.head.close_section.trigger()
+    assert "not finished" in heard[0]
+    assert dock.state.current is not None, "who cancels stays"
+    monkeypatch.setattr(QMessageBox, "question", answering(buttons.Close, heard))
+    with qtbot.waitSignal(dock.control.cancelled, timeout=LONG):
+        dock.head.close_section.trigger()
+    assert dock.state.current is None
+    assert not planned.stagings[0].folder.exists()
+    assert not dock.head.close_section.isEnabled()
+    assert not dock.look.isEnabled()
+    open_in(dock, qtbot, path)
+    dock.head.close_section.trigger()
+    assert len(heard) == 2, "nothing to lose, nothing asked"
+    dock.head.close_section.trigger()
+
+
+def test_what_cannot_be_saved_is_said_before_closing_and_offered_again(
+    dock: StmlDock, qtbot: QtBot, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shapely
+
+    open_in(dock, qtbot, path)
+    desk = dock.regions.desk
+    desk.finish(shapely.box(0, 0, 50, 50))
+    assert desk.book is not None
+    monkeypatch.setattr(desk.book.keeper, "save", raising(StmlError("The disk is full")))
+    heard: list[str] = []
+    monkeypatch.setattr(QMessageBox, "question", answering(QMessageBox.StandardButton.Close, heard))
+    dock.head.close_section.trigger()
+    assert "The disk is full" in heard[0]
+    open_in(dock, qtbot, path)
+    qtbot.waitUntil(lambda: desk.book is not None, timeout=LONG)
+    assert desk.book.offer is not None
+    desk.bring_back()
+    assert len(desk.drawing) == 1  # type: ignore[arg-type]
+
+
+def raising(error: Exception) -> Any:
+    def fails(*_: Any, **__: Any) -> None:
+        raise error
+
+    return fails
+
+
+def test_a_section_is_opened_again_while_its_files_are_still_being_read(
+    dock: StmlDock, qtbot: QtBot, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_in(dock, qtbot, path)
+    first = dock.state.current.section  # type: ignore[union-attr]
+    first.kept.store.set_attr("note", 1)
+    go, closed = threading.Event(), threading.Event()
+    close = first.close
+    monkeypatch.setattr(first, "close", lambda: (close(), closed.set()))
+    dock.state.background.run("slow", lambda: go.wait(30), lambda _: None, lambda _: None)
+    dock.head.close_section.trigger()
+    assert not closed.is_set(), "somebody reads"
+    dock.open(path)
+    qtbot.waitUntil(lambda: dock.state.current is not None, timeout=LONG)
+    again = dock.state.current.section  # type: ignore[union-attr]
+    assert again is not first
+    go.set()
+    qtbot.waitUntil(closed.is_set, timeout=LONG)
+    again.kept.store.set_attr("note", 2)
+    assert again.kept.store.attr("note") == 2, "the store is still open and may be written"
+    qtbot.waitUntil(lambda: not dock.busy, timeout=LONG)
+
+
+def test_closing_shows_the_section_before_it_as_it_was(
+    dock: StmlDock, qtbot: QtBot, path: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.h5ad"
+    other.write_bytes(path.read_bytes())
+    open_in(dock, qtbot, path)
+    dock.state.colour_by("kind")
+    open_in(dock, qtbot, other)
+    assert dock.look.column.currentText() == ""
+    dock.close_section()
+    assert dock.head.name.text() == "séction"
+    assert dock.head.sections.isHidden()
+    assert dock.look.column.currentText() == "kind", "the page says what is painted"
 
 
 def test_a_stored_run_speaks(dock: StmlDock, qtbot: QtBot, path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 from cohort import write_section
-from hands import answer_file, choose, click, drop, take, with_dialog, with_menu, write
+from hands import answer_file, choose, click, drop, pick, take, with_dialog, with_menu, write
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
@@ -18,7 +18,7 @@ from qtpy.QtWidgets import QApplication, QTableWidget, QToolButton
 
 from napari_stml import Section
 from napari_stml.viewer._compat import canvas_widget
-from napari_stml.widgets.dock import REGIONS
+from napari_stml.widgets.dock import REGIONS, RUNS
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -173,16 +173,42 @@ def test_a_pathologists_journey(dock: StmlDock, qtbot: QtBot, tmp_path: Path) ->
     features = said["features"] if isinstance(said, dict) else said
     kinds = [f["properties"]["classification"]["name"] for f in features]
     assert kinds == ["Tumour", "Stroma"]
-    # the window is closed; everything is there when the section is opened again
-    desk.save_now()
+    # the section is closed, and is what it was when it is opened again
+    was = [(r.kind, r.outline) for r in drawing.regions]
+    with_menu(
+        lambda m: take(m, "Close this section"),
+        lambda: menu.exec(dock.head.button.mapToGlobal(QPoint(0, 20))),
+    )
+    assert not state.views
+    assert dock.head.name.text() == "No section open"
+    assert not len(dock.viewer.layers)
+    assert desk.drawing is None
+    assert not dock.runs.list.count()
+    assert not dock.pages[page].isEnabled()
+    picture(dock, "5-closed")
+    assert drop(dock, file)
+    qtbot.waitUntil(lambda: not dock.busy and desk.drawing is not None, timeout=LONG)
+    assert [(r.kind, r.outline) for r in desk.drawing.regions] == was  # type: ignore[union-attr]
+    assert dock.regions.banner.isHidden(), "nothing was lost"
+    click(dock.rail._buttons[RUNS])
+    listed = [dock.runs.list.item(i).data(Qt.ItemDataRole.UserRole)  # type: ignore[union-attr]
+              for i in range(dock.runs.list.count())]  # fmt: skip
+    assert {second, compared} <= set(listed)
+    pick(dock.runs.list, listed.index(second))
+    qtbot.waitUntil(lambda: dock.runs.panel is not None, timeout=LONG)
+    click(dock.rail._buttons[REGIONS])
+    press(dock, Qt.Key.Key_R)
+    drag(dock, at(0.46, 0.4), at(0.5, 0.5), at(0.54, 0.6))
+    assert len(desk.drawing) == 3, "it can be drawn on again"  # type: ignore[arg-type]
+    picture(dock, "6-open-again")
+    # the window goes; a program without one finds the same
     dock.shut()
-    was = [r.outline for r in drawing.regions]
     dock.state.close()
     with Section.open(file) as again:
         kept = again.shelf.regions()  # type: ignore[union-attr]
         assert {second, compared} <= set(again.shelf.records)  # type: ignore[union-attr]
-        assert [r.kind for r in kept] == ["Tumour", "Stroma"]
-        for region, outline in zip(kept, was, strict=True):
+        assert len(kept) == 3
+        for region, (_, outline) in zip(kept, was, strict=False):
             assert shapely.from_wkb(region.outline).equals(outline)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     from napari.layers import Layer
     from napari.viewer import Viewer
@@ -101,6 +102,11 @@ def edit_shapes_widths(layer: Any, width: float) -> None:
 def without_highlight(layer: Any) -> None:
     """Draw no outline around the shape under the mouse: it lags behind shapes edited in place."""
     layer._highlight_visible = False
+
+
+def slices_under_way(viewer: Viewer) -> tuple[Future[Any], ...]:
+    """What reads pixels now, also for layers that are being taken away."""
+    return tuple(viewer._layer_slicer._layers_to_task.values())
 
 
 def end_slicing(viewer: Viewer, seconds: float) -> bool:

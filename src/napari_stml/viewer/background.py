@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_stml.core.errors import StmlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Future
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ class Background(QObject):
         self._latest: dict[str, int] = {}
         self._running = 0
         self._jobs: set[Future[None]] = set()
+        self._after = ThreadPoolExecutor(1, thread_name_prefix="stml-close")
+        self._ends: set[Future[None]] = set()
         self._answered.connect(self._deliver)
 
     @property
@@ -70,6 +72,20 @@ class Background(QObject):
         """Drop the answer under way."""
         self._latest[kind] = self._latest.get(kind, 0) + 1
 
+    def when_quiet(self, act: Callable[[], None], reading: Iterable[Future[Any]] = ()) -> None:
+        """Do something aside once all jobs of now, and what else reads, have ended."""
+        before = {*self._jobs, *reading}
+
+        def work() -> None:
+            wait(before)
+            try:
+                act()
+            except Exception:
+                log.exception("not done when all was quiet")
+
+        self._ends = {end for end in self._ends if not end.done()}
+        self._ends.add(self._after.submit(work))
+
     def close(self, seconds: float = 0.0) -> bool:
         """Drop all answers; jobs that have not begun are not begun.
 
@@ -78,7 +94,8 @@ class Background(QObject):
         for kind in self._latest:
             self.forget(kind)
         self._threads.shutdown(wait=False, cancel_futures=True)
-        return not wait(self._jobs, timeout=seconds).not_done
+        self._after.shutdown(wait=False)
+        return not wait({*self._jobs, *self._ends}, timeout=seconds).not_done
 
     def _deliver(self, answer: Any) -> None:
         kind, number, value, error, done, failed = answer

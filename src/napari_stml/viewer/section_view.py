@@ -353,8 +353,3 @@ class SectionView:
             self.viewer.layers.remove(layer)
         if self._legend is not None:
             self._legend.clear()
-
-    def close(self) -> None:
-        """Take the layers away and close the files."""
-        self.remove_layers()
-        self.section.close()

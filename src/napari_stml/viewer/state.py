@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from psygnal import Signal
 from qtpy.QtCore import QEvent, QObject
 
-from napari_stml.viewer._compat import canvas_widget, end_slicing, unwrapped
+from napari_stml.viewer._compat import canvas_widget, end_slicing, slices_under_way, unwrapped
 from napari_stml.viewer.background import Background
 from napari_stml.viewer.camera import canvas_x, centre_on, visible_box, world_x
 from napari_stml.viewer.keys import bind_keys
@@ -72,6 +73,7 @@ class ViewerState:
         self.viewer = viewer
         self.views: list[SectionView] = []
         self.current: SectionView | None = None
+        self.leaving: list[Section] = []
         self.selection: Selection | None = None
         self.author = ""
         self.regions: RegionDesk | None = None
@@ -208,16 +210,29 @@ class ViewerState:
             self.shown_changed.emit()
 
     def close_current(self) -> None:
-        """Take the current section off the canvas; the one before it comes back."""
-        if self.current is None:
+        """Take the current section off the canvas; the one before it comes back.
+
+        Its files close aside, when nothing that was asked of them is under way: libraries crash
+        over less. Opened again meanwhile, it shares its store (`Section.keep_with`, `leaving`).
+        """
+        view = self.current
+        if view is None:
             return
-        self.closing.emit(self.current)
-        self.current.close()
-        self.views.remove(self.current)
+        self.closing.emit(view)
+        reading = slices_under_way(self.viewer)
+        view.remove_layers()
+        self.views.remove(view)
+        self.leaving.append(view.section)
+        self.background.when_quiet(partial(self._end, view.section), reading)
         self._become(self.views[-1] if self.views else None)
         if self.current is not None:
             self.current.come_back()
         self.section_changed.emit()
+
+    def _end(self, section: Section) -> None:
+        """In a thread."""
+        section.close()
+        self.leaving.remove(section)
 
     def close(self) -> None:
         """Close every section's files; the viewer itself is going away.

@@ -87,6 +87,10 @@ class AnalysisPage(QWidget):
         self.setEnabled(True)
         self._draw()
 
+    def show_nothing(self) -> None:
+        """No section is open: there is nothing to run on."""
+        self.setEnabled(False)
+
     def choose(self, name: str, params: Params | None = None) -> None:
         """Show one analysis, filled as in a stored Run."""
         place = self.picker.findData(name)

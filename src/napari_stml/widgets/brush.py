@@ -44,6 +44,11 @@ class BrushBox(QWidget):
         for each in (self.paint, self.hint, self.keep):
             layout.addWidget(each)
 
+    @property
+    def begun(self) -> bool:
+        """Somebody paints, and has not kept it."""
+        return bool(self.keep.isEnabled())
+
     def begin(self) -> None:
         """Show the stored mask, ready to be painted on."""
         view = self._state.current

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from napari_stml.viewer.state import state_of
 from napari_stml.widgets.align_page import AlignPage
 from napari_stml.widgets.analysis_page import AnalysisPage
 from napari_stml.widgets.answers import answers_of
-from napari_stml.widgets.closing import Closing
+from napari_stml.widgets.closing import Closing, leave_section, unfinished
 from napari_stml.widgets.cohort_page import CohortPage
 from napari_stml.widgets.figure_file import ask_figure
 from napari_stml.widgets.foot import Foot
@@ -27,7 +26,7 @@ from napari_stml.widgets.head import Head
 from napari_stml.widgets.look import Look
 from napari_stml.widgets.preferences import apply, preferences
 from napari_stml.widgets.rail import Rail
-from napari_stml.widgets.reading import answer, open_section
+from napari_stml.widgets.reading import answer, open_section, save_section
 from napari_stml.widgets.regions import RegionsPage
 from napari_stml.widgets.run_control import RunControl
 from napari_stml.widgets.run_wishes import RunWishes
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
     from napari_stml.core.run_record import RunRecord
     from napari_stml.io.section import Section
     from napari_stml.runs.desk import PlannedRun
-
-log = logging.getLogger(__name__)
 
 LOOK, RUNS, ALIGN, COHORT = "Look", "Runs", "Align", "Cohort"
 REGIONS = "Regions"
@@ -105,7 +102,7 @@ class StmlDock(QWidget):
         self._message.hide()
         self._arrange()
         self._connect()
-        self._closing = Closing(self, self._unfinished, self.shut)
+        self._closing = Closing(self, lambda: unfinished(self.control.active), self.shut)
         self._working: list[Any] = []
         self.show_page(LOOK)
         if self.state.current is not None:
@@ -165,6 +162,7 @@ class StmlDock(QWidget):
         self.head.scale_given.connect(self._take_scale)
         self.head.section_chosen.connect(self._switch)
         self.head.save_requested.connect(self._choose_target)
+        self.head.close_requested.connect(self.close_section)
         self.head.figure_requested.connect(partial(ask_figure, self.state, self))
         self.cohort.open_requested.connect(lambda path, choices: self.open(path, **choices))
         self.rail.chosen.connect(self.show_page)
@@ -208,9 +206,9 @@ class StmlDock(QWidget):
         worker.start()
 
     def _opened(self, section: Section) -> None:
-        for view in self.state.views:
-            if view.section.path == section.path:
-                section.keep_with(view.section)
+        for other in (*(view.section for view in self.state.views), *self.state.leaving):
+            if other.path == section.path:
+                section.keep_with(other)
         self.state.open(section)
         self._show(section)
 
@@ -225,6 +223,7 @@ class StmlDock(QWidget):
         self.align.show_section()
         self.cohort.note_section(section)
         self.head.show_open([v.section.name for v in self.state.views], self._place_of(section))
+        self.state.shown_changed.emit()
 
     def _place_of(self, section: Section) -> int:
         return next((i for i, v in enumerate(self.state.views) if v.section is section), 0)
@@ -234,6 +233,27 @@ class StmlDock(QWidget):
         if place < len(self.state.views):
             self.state.switch_to(self.state.views[place])
             self._show(self.state.views[place].section)
+
+    def close_section(self) -> None:
+        """Close the current section; asks when something would be lost."""
+        closed = leave_section(self.state, self.control, self.runs.panel, self)
+        if not closed:
+            return
+        self.say(f"{closed} is closed.")
+        if self.state.current is not None:
+            self._show(self.state.current.section)
+        else:
+            self._show_nothing()
+
+    def _show_nothing(self) -> None:
+        for page in self.pages.values():
+            if isinstance(page, AnalysisPage):
+                page.show_nothing()
+        self.head.show_nothing()
+        self.look.show_nothing()
+        self.runs.show_section(None)
+        self.align.show_section()
+        self._offer_scopes()
 
     def _offer_scopes(self) -> None:
         self.scope.offer(offers(self.state))
@@ -332,14 +352,11 @@ class StmlDock(QWidget):
 
     def save_as(self, target: str | Path) -> None:
         """Write the current section, its Runs included, as a store of its own."""
-        if self.state.current is None:
-            return
-        section = self.state.current.section
-        self.say(f"Saving {section.name} ...")
-        self._in_background(
-            partial(_save_section, section, target), lambda _: self.say(f"Saved as {target}"),
-            self.say,
-        )  # fmt: skip
+        if self.state.current is not None:
+            section = self.state.current.section
+            self.say(f"Saving {section.name} ...")
+            done = partial(self.say, f"Saved as {target}")
+            self._in_background(partial(save_section, section, target), lambda _: done(), self.say)
 
     def _take_scale(self, um_per_px: float) -> None:
         self.state.rescale(um_per_px)
@@ -372,13 +389,6 @@ class StmlDock(QWidget):
         self.shut()
         super().closeEvent(event)
 
-    def _unfinished(self) -> str:
-        running = [planned.spec.title for planned in self.control.active]
-        if not running:
-            return ""
-        more = f" and {len(running) - 1} more" if len(running) > 1 else ""
-        return f"{running[0]}{more} is not finished; its results would be lost."
-
     def shut(self) -> None:
         """End reading and running; called when the window goes away."""
         for worker in self._working:
@@ -388,10 +398,3 @@ class StmlDock(QWidget):
         self._closing.leave()
         self.regions.desk.close()
         self.control.close()
-
-
-def _save_section(section: Section, target: str | Path) -> None:
-    from napari_stml.io.save_section import save_section_as
-
-    for _name in save_section_as(section, target):
-        log.debug("saving %s", _name)

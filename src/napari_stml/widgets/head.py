@@ -22,23 +22,26 @@ if TYPE_CHECKING:
     from napari_stml.io.section import Section
 
 
+NOTHING = "No section open"
+INVITATION = "Open a SpatialData store, a Visium or Xenium folder, an h5ad or a slide."
+
+
 class Head(QWidget):
     """Three lines; the scale is asked for once, where it is unknown."""
 
     open_requested = Signal(str)
     save_requested = Signal()
+    close_requested = Signal()
     figure_requested = Signal(bool)
     scale_given = Signal(float)
     section_chosen = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
-        self.name = QLabel("No section open")
+        self.name = QLabel(NOTHING)
         self.name.setStyleSheet("font-weight: 600; font-size: 12pt;")
         self.name.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.facts = QLabel(
-            "Open a SpatialData store, a Visium or Xenium folder, an h5ad or a slide."
-        )
+        self.facts = QLabel(INVITATION)
         self.facts.setWordWrap(True)
         self.notes = QLabel()
         self.notes.setWordWrap(True)
@@ -61,6 +64,11 @@ class Head(QWidget):
             action.setToolTip("For print, drawn from the data: PDF, SVG, PNG or TIFF")
             action.triggered.connect(lambda _=False, v=bool(visible): self.figure_requested.emit(v))
             action.setEnabled(False)
+        menu.addSeparator()
+        self.close_section = menu.addAction("Close this section")
+        self.close_section.setToolTip("Take it off the canvas; what was computed and drawn is kept")
+        self.close_section.triggered.connect(lambda _=False: self.close_requested.emit())
+        self.close_section.setEnabled(False)
         self.button.setMenu(menu)
         self._facts = ""
         self.scale = QLineEdit()
@@ -111,8 +119,7 @@ class Head(QWidget):
         self.name.setText(section.name)
         self._facts = facts(section)
         self.facts.setText(self._facts)
-        for action in (self.save, *self.figures):
-            action.setEnabled(True)
+        self._let(True)
         self._ask.setVisible(section.um_per_px is None)
         guess = section.um_per_px_guess
         if guess is not None:
@@ -120,6 +127,21 @@ class Head(QWidget):
             self.scale.setToolTip(f"A guess from {guess.source.value}: press Enter to take it")
         self.notes.setText("\n".join(section.notes))
         self.notes.setVisible(bool(section.notes))
+
+    def show_nothing(self) -> None:
+        """The last section was closed."""
+        self.button.setEnabled(True)
+        self.name.setText(NOTHING)
+        self._facts = ""
+        self.facts.setText(INVITATION)
+        self._let(False)
+        self.show_open([], -1)
+        self._ask.hide()
+        self.notes.hide()
+
+    def _let(self, there: bool) -> None:
+        for action in (self.save, *self.figures, self.close_section):
+            action.setEnabled(there)
 
     def _scale_entered(self) -> None:
         try:

@@ -217,6 +217,17 @@ class Look(QWidget):
             control.setEnabled(there)
         self.setEnabled(True)
 
+    def show_nothing(self) -> None:
+        """No section is open."""
+        self._section = None
+        self._name = self._painted = ""
+        self.column.clear()
+        self.gene.clear()
+        self.limits.explain(None)
+        self.elements.hide()
+        self.say("")
+        self.setEnabled(False)
+
     def say(self, text: str) -> None:
         self.message.setText(text)
 

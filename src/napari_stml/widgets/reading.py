@@ -9,6 +9,7 @@ from napari_stml.core.errors import StmlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
     from napari_stml.io.section import Section
 
@@ -21,6 +22,14 @@ def open_section(path: Any, choices: dict[str, Any]) -> Section:
     from napari_stml.viewer.prepare import prepare
 
     return prepare(Section.open(path, **choices))
+
+
+def save_section(section: Section, target: Path | str) -> None:
+    """Write a section, its Runs included, as a store of its own; for a thread."""
+    from napari_stml.io.save_section import save_section_as
+
+    for name in save_section_as(section, target):
+        log.debug("saving %s", name)
 
 
 def answer(job: Callable[[], Any]) -> Generator[None, None, tuple[bool, Any]]:

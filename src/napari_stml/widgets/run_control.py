@@ -16,6 +16,7 @@ from napari_stml.widgets.preferences import preferences
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from napari_stml.io.section import Section
     from napari_stml.runs.desk import PlannedRun, Wish
     from napari_stml.runs.execution import Outcome
 
@@ -41,6 +42,7 @@ class RunControl(QObject):
         self._settings = settings or WorkerSettings(preload=PRELOAD, threads=preferences().threads)
         self._workers: Workers | None = None
         self.active: list[PlannedRun] = []
+        self._dropped: list[PlannedRun] = []
         self._ended.connect(self._take)
         self._stored.connect(self._tell)
 
@@ -68,6 +70,19 @@ class RunControl(QObject):
         if planned.execution is not None:
             planned.execution.cancel()
 
+    def on(self, section: Section) -> list[PlannedRun]:
+        """What is computed on a section, or waits for it; also before it was aligned anew."""
+        return [
+            planned for planned in self.active
+            if any((s.path, s.name) == (section.path, section.name) for s in planned.wish.sections)
+        ]  # fmt: skip
+
+    def drop(self, section: Section) -> None:
+        """Cancel what is computed on a section that goes away."""
+        for planned in self.on(section):
+            self._dropped.append(planned)
+            self.cancel(planned)
+
     def close(self) -> None:
         """End all processes; nothing that was published is touched."""
         if self._workers is not None:
@@ -78,13 +93,17 @@ class RunControl(QObject):
         self.active.clear()
 
     def _take(self, planned: PlannedRun, outcome: Outcome) -> None:
-        if outcome.state == "done":
+        dropped = planned in self._dropped
+        if outcome.state == "done" and not dropped:
             store = planned.wish.sections[0].kept.store
             future = store.later(planned.publish, outcome.reference)
             future.add_done_callback(lambda done: self._stored.emit(planned, done))
             return
         self.active.remove(planned)
-        if outcome.state == "cancelled":
+        if dropped:
+            self._dropped.remove(planned)
+            planned.discard()
+        if dropped or outcome.state == "cancelled":
             self.cancelled.emit(planned)
         else:
             self.failed.emit(planned, str(outcome.error or "The Run failed"))

@@ -49,13 +49,13 @@ class RunWishes(QObject):
     def __init__(self, state: ViewerState, control: RunControl) -> None:
         super().__init__()
         self._state, self._control = state, control
-        self._plans: dict[str, PlannedRun] = {}
         self._previews: dict[str, SectionView] = {}
         self._live: LivePanel | None = None
         self._painting: LivePainting | None = None
         self.window: QWidget | None = None
         """What a Run opened beside the dock (its gallery)."""
         state.clicked_at.connect(self._take_place)
+        state.closing.connect(self._leave)
         control.published.connect(self._published)
 
     def run(
@@ -76,7 +76,6 @@ class RunWishes(QObject):
         except StmlError as error:
             self.said.emit(str(error))
             return
-        self._plans[planned.spec.run_id] = planned
         if preview:
             self._previews[planned.spec.run_id] = view
 
@@ -147,6 +146,14 @@ class RunWishes(QObject):
         if self._painting is not None:
             self._painting.clear()
             self._painting = None
+
+    def _leave(self, view: SectionView) -> None:
+        """A section goes away: so does what looks at it; its previews stay as Runs."""
+        self._previews = {run: of for run, of in self._previews.items() if of is not view}
+        if view is self._state.current:
+            self.close_live()
+            if self.window is not None:
+                self.window.close()
 
     def follow_selection(self) -> None:
         """Let the live view compare what is selected with the rest."""

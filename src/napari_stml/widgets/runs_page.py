@@ -38,11 +38,12 @@ class RunsPage(QWidget):
         layout.addWidget(self.list)
         layout.addWidget(self._scroll, 1)
 
-    def show_section(self, section: Section) -> None:
-        """List the stored Runs again."""
+    def show_section(self, section: Section | None) -> None:
+        """List the stored Runs again; None: no section is open."""
         self.list.blockSignals(True)
         self.list.clear()
-        records = section.shelf.records if section.shelf is not None else {}
+        shelf = section.shelf if section is not None else None
+        records = shelf.records if shelf is not None else {}
         for record in reversed(list(records.values())):
             item = QListWidgetItem(line(record))
             item.setData(Qt.ItemDataRole.UserRole, record.id)

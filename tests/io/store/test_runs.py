@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import threading
 import warnings
 
 import numpy as np
@@ -164,3 +165,20 @@ def test_the_writer_thread_keeps_the_order(store, publish):
     with Store.open(store.path) as again:
         assert again.attr("styling") == 4
         assert len(again.runs()) == 1
+
+
+def test_asking_for_something_later_does_not_wait_for_what_is_being_written(store):
+    written, asked = threading.Event(), threading.Event()
+
+    def write() -> bool:
+        with store._writing("A slow write is"):
+            written.set()
+            return asked.wait(10)
+
+    slow = store.later(write)
+    assert written.wait(10)
+    after = store.later(store.set_attr, "styling", 1)  # every stroke does this on the main thread
+    asked.set()
+    assert slow.result(10), "whoever asked waited for the writer"
+    after.result(10)
+    assert store.attr("styling") == 1

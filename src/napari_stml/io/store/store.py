@@ -68,6 +68,7 @@ class Store(RunShelf):
         self._root = Root(self._layout)
         self._lock = lock
         self._turn = threading.RLock()
+        self._asking = threading.Lock()  # not the turn: who asks must not wait for who writes
         self._thread: ThreadPoolExecutor | None = None
         self._watch = Watch(self._layout)
         self._known = {
@@ -144,7 +145,7 @@ class Store(RunShelf):
 
     def later(self, act: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Do something on the store's one writer thread, after all that was asked before."""
-        with self._turn:
+        with self._asking:
             if self._thread is None:
                 self._thread = ThreadPoolExecutor(1, thread_name_prefix="stml-writer")
             return self._thread.submit(act, *args, **kwargs)
