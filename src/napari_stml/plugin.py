@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,9 +78,11 @@ def show_dock(viewer: napari.viewer.Viewer) -> Any:
 def open_window(paths: Sequence[str | Path], **choices: Any) -> None:
     """`napari-stml open`: a window of our own, with slides sliced off the main thread.
 
-    The tissue comes first, the dock when it is painted.
+    The tissue comes first, the dock when it is painted. Nothing is garbage until then: looking
+    for it would take a sixth of the start.
     """
     os.environ.setdefault("NAPARI_ASYNC", "1")
+    gc.disable()
     import napari
 
     from napari_stml.widgets.first_section import FirstSection
@@ -87,6 +90,8 @@ def open_window(paths: Sequence[str | Path], **choices: Any) -> None:
     viewer = napari.Viewer(title="napari-stml")
 
     def dock(words: str | None) -> None:
+        gc.freeze()
+        gc.enable()
         widget = show_dock(viewer)
         if words is not None:
             widget.head.failed(words)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+PLAIN_ARRAYS = {("array", "0.2.0"), ("string-array", "0.2.0")}
+
 
 def is_group(node: Any) -> bool:
     return hasattr(node, "keys")
@@ -70,10 +72,20 @@ def is_text(node: Any) -> bool:
 
 
 def read_part(node: Any) -> Any:
-    """Read any element; what anndata 0.7 wrote without naming its encoding, quietly."""
+    """Read any element; what anndata 0.7 wrote without naming its encoding, quietly.
+
+    Plain arrays, text and categories are read here: opening a section needs no more, and a
+    window would wait a third of a second for anndata to be imported.
+    """
+    encoding = str(node.attrs.get("encoding-type", "")), str(node.attrs.get("encoding-version"))
+    if encoding in PLAIN_ARRAYS and not is_group(node):
+        text = hasattr(node, "asstr") and encoding[0] == "string-array"
+        return (node.asstr() if text else node)[()]
+    if encoding == ("categorical", "0.2.0"):
+        return _categorical(node)
     from anndata.io import read_elem
 
-    if "encoding-type" in node.attrs:
+    if encoding[0]:
         return read_elem(node)
     if not is_group(node) and node.shape and node.dtype.names is None:
         text = hasattr(node, "asstr") and node.dtype.kind in "OS"
@@ -83,6 +95,16 @@ def read_part(node: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OldFormatWarning)
         return read_elem(node)
+
+
+def _categorical(node: Any) -> pd.Categorical:
+    import pandas as pd
+
+    found: pd.Categorical = pd.Categorical.from_codes(
+        read_part(node["codes"]), read_part(node["categories"]),
+        ordered=bool(node.attrs.get("ordered", False)),
+    )  # fmt: skip
+    return found
 
 
 def _old_categorical(node: Any, codes: Any, categories: Any) -> pd.Categorical:
