@@ -20,7 +20,7 @@ from napari_stml.io.gsmap import gene_places as files
 from napari_stml.io.gsmap import resource
 from napari_stml.io.gsmap.tables import read_table
 from napari_stml.io.gsmap.tree import ResultTree, fingerprint, need, note, read_scores, same_input
-from napari_stml.methods.gsmap.trait_maps import LARGEST
+from napari_stml.methods.gsmap.halves import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Generator

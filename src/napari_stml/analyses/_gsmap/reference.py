@@ -61,7 +61,8 @@ def reference_of(part: SnpPart, extra: NDArray[np.float32] | None = None) -> Ref
     baseline = part.baseline
     if extra is not None:
         baseline = np.concatenate([baseline.astype(np.float32), extra], axis=1)
-    return Reference(part.names, baseline.astype(np.float32), baseline_sum(baseline), part.weight)
+    return Reference(part.names, baseline.astype(np.float32), baseline_sum(baseline), part.weight,
+                     part.index)  # fmt: skip
 
 
 def chromosomes_of(root: str) -> tuple[int, ...]:

@@ -66,7 +66,7 @@ def regressed(
 ) -> Generator[Progress, None, Regressed]:  # fmt: skip
     """Regress all traits on all spots; LD is shared."""
     specificity, columns = matched(part, scored)
-    weights = Weights(part.matrix[:, columns])
+    weights = weights_of(part, columns)
     extra = adjusting(weights, specificity, codes, labels, params.adjust_for)
     reference = reference_of(part, extra)
     laid = [
@@ -112,8 +112,16 @@ def matched(part: SnpPart, scored: Scores) -> tuple[NDArray[Any], list[int]]:
             where=", ".join(scored.genes[:3]),
             do="give a homolog file for another species; gene symbols are needed, not Ensembl ids",
         )  # fmt: skip
-    rows = [place[part.genes[i]] for i in columns]
+    rows = np.array([place[part.genes[i]] for i in columns])
+    if len(rows) == scored.values.shape[1] and (rows == np.arange(len(rows))).all():
+        return scored.values, columns
     return scored.values[:, rows], columns
+
+
+def weights_of(part: SnpPart, columns: Sequence[int]) -> Weights:
+    """The weights of some genes; those of all are not copied."""
+    everything = len(columns) == part.matrix.shape[1]
+    return Weights(part.matrix if everything else part.matrix[:, columns])
 
 
 def adjusting(

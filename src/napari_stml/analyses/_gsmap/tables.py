@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_stml.analyses._gsmap.charts import neg_log10
 from napari_stml.analyses._gsmap.reference import reference_of
-from napari_stml.analyses._gsmap.run import answered, matched
+from napari_stml.analyses._gsmap.run import answered, matched, weights_of
 from napari_stml.analyses._gsmap.scores import Scores
 from napari_stml.analyses._gsmap.steps import labels_of, positions
 from napari_stml.analyses._shared.progress import at, span
@@ -30,7 +31,6 @@ from napari_stml.io.gsmap.tree import (
 from napari_stml.methods.gsmap.cauchy import by_label
 from napari_stml.methods.gsmap.diagnostics import best_labels, gene_table
 from napari_stml.methods.gsmap.regression import SPOTS, Design, Estimate
-from napari_stml.methods.gsmap.spot_scores import Weights
 from napari_stml.methods.gsmap.trait import Reference, Trait, baseline_sum, lay_on
 from napari_stml.methods.gsmap.trait_maps import maps_of_scores, trait_maps
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from napari_stml.analyses._gsmap.ld_files import Words
     from napari_stml.core.progress import Progress
+    from napari_stml.methods.gsmap.spot_scores import Weights
 
 
 def use_resource(tree: ResultTree, folder: Path) -> None:
@@ -58,48 +59,71 @@ def spatial_ldsc(
     blocks: int = 200, chisq_max: float | None = None, threads: int = 1,
 ) -> Words:  # fmt: skip
     """Step 4, for all traits at once: from a resource (``folder``) or from stored LD scores."""
-    yield at(0, "reading the traits")
-    sums = [read_sumstats(path, name) for name, path in traits.items()]
-
-    def laid(reference: Reference) -> list[Trait]:
-        return [lay_on(reference, s.name, s.snps, s.z, s.n, chisq_max=chisq_max, blocks=blocks)
-                for s in sums]  # fmt: skip
-
     if folder is not None:
-        genes, spots, values = read_scores(need(tree.scores, "run-latent-to-gene"))
-        part = resource.open_quick(folder, places=False)
-        scored = Scores(values, genes, np.arange(len(genes)), ())
-        specificity, columns = matched(part, scored)
-        reference = reference_of(part)
-        found_traits = laid(reference)
-        designs = [Design(reference, t, blocks) for t in found_traits]
+        yield at(0, "reading the resource")
+        read = _of_resource(tree, folder)
+        spots, notes = read.spots, list(read.notes)
+        laid, designs = yield from _laid(read.reference, traits, blocks, chisq_max)
         found = yield from span(
-            trait_maps(Weights(part.matrix[:, columns]), specificity, designs, threads=threads),
-            5, 95, "spatial LDSC",
+            trait_maps(read.weights, read.specificity, designs, threads=threads),
+            10, 95, "spatial LDSC",
         )  # fmt: skip
-        notes = list(part.notes)
     else:
         need(tree.ld_done, "run-generate-ldscore")
         same_input(tree.ld_done, tree.scores, "run-generate-ldscore")
+        yield at(0, "reading the LD scores")
         stored = open_stored(tree, w_file)
         spots, notes = stored.spots, list(stored.notes)
         base = stored.base
         reference = Reference(base.names, base.baseline.astype(np.float32),
                               baseline_sum(base.baseline), base.weight)  # fmt: skip
-        found_traits = laid(reference)
-        designs = [Design(reference, t, blocks) for t in found_traits]
+        laid, designs = yield from _laid(reference, traits, blocks, chisq_max)
         found = yield from _of_stored(stored, designs, threads)
-    answered(found, [t.name for t in found_traits])
-    for trait, estimate in zip(found_traits, found, strict=True):
+    answered(found, [t.name for t in laid])
+    source = fingerprint(tree.scores) if tree.scores.is_file() else None
+    for trait, estimate in zip(laid, found, strict=True):
         path = tree.spots(trait.name)
         write_spots(path, spots, estimate.beta, estimate.se, estimate.z, estimate.p)
-        source = fingerprint(tree.scores) if tree.scores.is_file() else None
         note(path, {"trait": str(traits[trait.name]), "blocks": blocks, "chisq_max": chisq_max,
                     "input": source})  # fmt: skip
         without = int(np.isnan(estimate.z).sum())
         notes += [*trait.notes, f"written: {path}"]
         notes += [f"{trait.name}: {without} spots have no answer"] if without else []
     return tuple(notes)
+
+
+@dataclass(frozen=True)
+class _Quick:
+    """What quick mode needs of a sample and a resource, the genes in one order."""
+
+    reference: Reference
+    weights: Weights
+    specificity: NDArray[Any]
+    spots: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def _of_resource(tree: ResultTree, folder: Path) -> _Quick:
+    genes, spots, values = read_scores(need(tree.scores, "run-latent-to-gene"))
+    part = resource.open_quick(folder, places=False)
+    scored = Scores(values, genes, np.arange(len(genes)), ())
+    specificity, columns = matched(part, scored)
+    return _Quick(reference_of(part), weights_of(part, columns), specificity, spots, part.notes)
+
+
+def _laid(
+    reference: Reference, traits: Mapping[str, Path], blocks: int, chisq_max: float | None
+) -> Generator[Progress, None, tuple[list[Trait], list[Design]]]:
+    """Traits on the SNPs of the LD scores; the names of their SNPs are not kept."""
+    laid, designs = [], []
+    for name, path in traits.items():
+        yield at(5, f"reading {name}")
+        sums = read_sumstats(path, name)
+        laid.append(
+            lay_on(reference, name, sums.snps, sums.z, sums.n, chisq_max=chisq_max, blocks=blocks)
+        )
+        designs.append(Design(reference, laid[-1], blocks))
+    return laid, designs
 
 
 def _of_stored(

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from napari_stml.core.errors import CannotOpenError, StmlError
-from napari_stml.io.gsmap.tables import CHROMOSOMES, by_chromosome, missing_chromosomes, read_table
-from napari_stml.io.tables.tree import reading
+from napari_stml.io.gsmap.tables import (
+    CHROMOSOMES,
+    by_chromosome,
+    missing_chromosomes,
+    read_columns,
+    read_table,
+)
+from napari_stml.io.gsmap.weight_matrix import read_matrix
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +32,8 @@ PANEL = "LD_Reference_Panel/1000G_EUR_Phase3_plink/1000G.EUR.QC."
 GTF = "genome_annotation/gtf"
 HOMOLOGS = "homologs"
 ENHANCERS = "genome_annotation/enhancer/by_tissue/ALL/ABC_roadmap_merged.bed"
+PLACES = frozenset({"CHR", "BP", "CM", "MAF"})
+"""Columns of LDSC's tables that say where a SNP lies."""
 SOURCE = "https://yanglab.westlake.edu.cn/data/gsMap/gsMap_resource.tar.gz"
 
 
@@ -41,6 +49,8 @@ class SnpPart:
         NaN where the weight files lack the SNP.
     bp, gene
         Place of each SNP and the gene it belongs to ("" for none); 0 and "" where unknown.
+    index
+        The names, where they were looked through already.
     """
 
     names: NDArray[np.object_]
@@ -53,6 +63,7 @@ class SnpPart:
     bp: NDArray[np.int64]
     gene: NDArray[np.object_]
     notes: tuple[str, ...] = ()
+    index: pd.Index | None = None
 
 
 @dataclass(frozen=True)
@@ -82,14 +93,14 @@ def open_quick(folder: str | Path, *, places: bool = True) -> SnpPart:
     names, chromosome, baseline, columns = read_baseline(folder / BASELINE)
     index = pd.Index(names, dtype=object)
     weight, said = read_weights(folder / WEIGHTS, index)
-    matrix, genes, also = _read_matrix(folder / MATRIX, index)
+    matrix, genes, also = read_matrix(folder / MATRIX, names)
     absent = missing_chromosomes(by_chromosome(folder / BASELINE))
     notes = [*said, *also]
     if absent:
         notes.append(f"without chromosome {', '.join(map(str, absent))}")
     bp, gene = read_pairs(folder / PAIRS if places else folder / "no", index)
     return SnpPart(
-        names, chromosome, baseline, columns, weight, matrix, genes, bp, gene, tuple(notes)
+        names, chromosome, baseline, columns, weight, matrix, genes, bp, gene, tuple(notes), index
     )
 
 
@@ -97,32 +108,36 @@ def read_baseline(
     prefix: str | Path,
 ) -> tuple[NDArray[np.object_], NDArray[np.int64], NDArray[np.floating], tuple[str, ...]]:
     """Read SNPs in file order, with their chromosome and the columns of the baseline."""
-    import pandas as pd
-
     files = by_chromosome(prefix)
     if not files:
         raise CannotOpenError("There are no baseline LD scores", where=f"{prefix}1.l2.ldscore.*")
-    tables = []
-    for number, path in files.items():
-        table = read_table(path)
-        table = table.rename(columns={"index": "SNP"})
-        if "SNP" not in table:
-            table = table.reset_index(names="SNP")
-        table = table.drop(columns=[c for c in ("CHR", "BP", "CM", "MAF") if c in table])
-        tables.append(table.assign(_chromosome=number))
-    whole = pd.concat(tables, ignore_index=True)
-    columns = [c for c in whole.columns if c not in ("SNP", "_chromosome")]
-    names = whole["SNP"].to_numpy(dtype=object)
+    found = [_baseline_columns(path) for path in files.values()]
+    columns = tuple(c for c in found[0] if c != "SNP")
+    for path, own in zip(files.values(), found, strict=True):
+        if set(own) != {"SNP", *columns}:
+            raise CannotOpenError(
+                "The chromosomes of the baseline have different columns", where=path,
+                do="take all files from one resource",
+            )  # fmt: skip
+    names = np.concatenate([own["SNP"] for own in found]).astype(object, copy=False)
     twice = len(names) - len(set(names.tolist()))
     if twice:
         raise CannotOpenError(
             f"{twice} SNPs stand twice in the baseline", where=prefix,
             do="remove the second copy of the chromosome's file",
         )  # fmt: skip
-    return (
-        names, whole["_chromosome"].to_numpy(dtype=np.int64),
-        np.ascontiguousarray(whole[columns].to_numpy()), tuple(columns),
-    )  # fmt: skip
+    number = np.repeat(np.array(list(files), np.int64), [len(own["SNP"]) for own in found])
+    values = [np.concatenate([own[c] for own in found]) for c in columns]
+    return names, number, np.column_stack(values), columns
+
+
+def _baseline_columns(path: Path) -> dict[str, NDArray[Any]]:
+    """SNP and scores; where gsMap left the SNPs as the index of the table, they are that."""
+    found = read_columns(path, lambda name: name not in PLACES)
+    if "SNP" in found or "index" in found:
+        return {"SNP" if name == "index" else name: values for name, values in found.items()}
+    table = read_table(path).reset_index(names="SNP")
+    return {str(c): table[c].to_numpy() for c in table.columns if c not in PLACES}
 
 
 def read_pairs(
@@ -151,12 +166,11 @@ def read_weights(prefix: str | Path, names: pd.Index) -> tuple[NDArray[np.float3
     if not files:
         raise CannotOpenError("There are no regression weights", where=f"{prefix}1.l2.ldscore.gz",
                               do="give the prefix of the files (--w_file)")  # fmt: skip
-    tables = [_weight_columns(read_table(path), path) for path in files.values()]
-    whole = pd.concat(tables)
-    place = names.get_indexer(pd.Index(whole["SNP"], dtype=object))
+    snps, values = zip(*(_weight_columns(path) for path in files.values()), strict=True)
+    place = names.get_indexer(pd.Index(np.concatenate(snps), dtype=object))
     used = np.flatnonzero(place >= 0)[::-1]
     found = np.full(len(names), np.nan, np.float32)
-    found[place[used]] = whole["L2"].to_numpy(dtype=np.float32)[used]
+    found[place[used]] = np.concatenate(values).astype(np.float32)[used]
     known = np.isfinite(found)
     if not known.any():
         raise StmlError("No SNP of the LD scores is in the regression weights", where=prefix,
@@ -165,37 +179,12 @@ def read_weights(prefix: str | Path, names: pd.Index) -> tuple[NDArray[np.float3
     return found, [f"{lost} SNPs have no regression weight"] if lost else []
 
 
-def _weight_columns(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    table = table.drop(columns=[c for c in ("CHR", "BP", "CM", "MAF") if c in table])
-    if table.shape[1] != 2 or "SNP" not in table.columns:
+def _weight_columns(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    found = read_columns(path, lambda name: name not in PLACES)
+    if len(found) != 2 or "SNP" not in found:
         raise CannotOpenError("Regression weights have the columns SNP and L2", where=path)
-    return table.rename(columns={c: "L2" for c in table.columns if c != "SNP"})
-
-
-def _read_matrix(path: Path, wanted: pd.Index) -> tuple[csr_matrix, tuple[str, ...], list[str]]:
-    import anndata as ad
-    import pandas as pd
-    from scipy.sparse import csr_matrix as csr
-
-    with reading(path, "The SNP-gene weights cannot be read"):
-        data = ad.read_h5ad(path)
-    matrix, own = csr(data.X), pd.Index(data.obs_names, dtype=object)
-    genes = tuple(map(str, data.var_names))
-    if len(own) == len(wanted) and (own == wanted).all():
-        return matrix, genes, []
-    place = own.get_indexer(wanted) if own.is_unique else np.full(len(wanted), -1)
-    if (place >= 0).all():
-        said = "SNPs of the weight matrix stood in another order than the baseline: put in order"
-        return matrix[place], genes, [said]
-    numbered = pd.Index([str(i) for i in range(len(own))], dtype=object)
-    if len(own) == len(wanted) and (own == numbered).all():
-        return matrix, genes, ["the weight matrix does not name its SNPs: taken in file order"]
-    raise StmlError(
-        f"{int((place < 0).sum())} of {len(wanted)} SNPs of the baseline are not in the weight "
-        "matrix", where=path,
-        do="both must come from one resource; get it anew, or build one from a panel "
-        "(napari-stml gsmap build-resource)",
-    )  # fmt: skip
+    (value,) = (v for name, v in found.items() if name != "SNP")
+    return found["SNP"], value
 
 
 def check(folder: str | Path) -> tuple[Finding, ...]:

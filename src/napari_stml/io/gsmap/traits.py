@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_stml.core.errors import CannotOpenError, StmlError
-from napari_stml.io.gsmap.tables import read_table
+from napari_stml.io.gsmap.tables import read_columns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,22 +30,22 @@ class Sumstats:
 def read_sumstats(path: str | Path, name: str = "") -> Sumstats:
     """Read a formatted file (SNP, Z, N); others are answered with the command that formats them."""
     path = Path(path)
-    table = read_table(path)
-    missing = [c for c in ("SNP", "Z", "N") if c not in table.columns]
+    table = read_columns(path, {"SNP", "Z", "N"}.__contains__)
+    missing = [c for c in ("SNP", "Z", "N") if c not in table]
     if missing:
         raise CannotOpenError(
             f"These summary statistics have no column {' and no column '.join(missing)}",
             where=path,
             do="format them first: napari-stml gsmap format-sumstats --sumstats FILE --out NAME",
         )  # fmt: skip
-    if not len(table):
+    if not len(table["SNP"]):
         raise CannotOpenError("These summary statistics have no rows", where=path)
     try:
-        z, n = (table[c].to_numpy(dtype=np.float32) for c in ("Z", "N"))
-    except ValueError as error:
+        z, n = (table[c].astype(np.float32) for c in ("Z", "N"))
+    except (TypeError, ValueError) as error:
         raise CannotOpenError(f"Z and N must be numbers: {error}", where=path,
                               do="format the file anew") from error  # fmt: skip
-    return Sumstats(name or trait_name(path), path, table["SNP"].to_numpy(dtype=object), z, n)
+    return Sumstats(name or trait_name(path), path, table["SNP"].astype(object), z, n)
 
 
 def trait_name(path: Path) -> str:

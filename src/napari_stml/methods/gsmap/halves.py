@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     F32 = NDArray[np.float32]
 
 
+LARGEST = 65504.0
+"""Of half precision; what overflowed there is taken as this."""
+
+
 def logs(values: NDArray[np.floating[Any]]) -> F32:
     """Logarithms rounded to half precision, held as single."""
     return looked_up(_log_table(), values.astype(np.float16, copy=False))
@@ -27,6 +31,14 @@ def mean_of_logs(log: F32) -> F16:
 
 def looked_up(table: NDArray[Any], values: F16) -> NDArray[Any]:
     return np.take(table, np.ascontiguousarray(values).view(np.uint16))
+
+
+def by_gene(scores: NDArray[np.floating[Any]]) -> F32:
+    """(genes, spots) of scores (spots, genes), single precision; none above `LARGEST`."""
+    if scores.dtype != np.float16:
+        found = np.ascontiguousarray(scores.T, dtype=np.float32)
+        return np.asarray(np.minimum(found, np.float32(LARGEST), out=found))
+    return looked_up(_singles(), scores.T)
 
 
 @functools.cache
@@ -46,6 +58,11 @@ def score_table(*, fraction: bool, residuals: bool) -> F16:
 def _log_table() -> F32:
     with np.errstate(all="ignore"):
         return np.log(_all()).astype(np.float32)
+
+
+@functools.cache
+def _singles() -> F32:
+    return np.minimum(_all().astype(np.float32), np.float32(LARGEST))
 
 
 def _all() -> F16:

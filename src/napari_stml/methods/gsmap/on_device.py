@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_stml.methods.gsmap.halves import by_gene
 from napari_stml.methods.gsmap.regression import Estimate, Running
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 SPOTS, SNPS = 1024, 16_384
 """A tile: 64 MB of f32, three of which are held."""
-LARGEST = 65504.0
 
 
 def device_maps(
@@ -37,8 +37,7 @@ def device_maps(
     found: list[list[Estimate]] = []
     groups = range(0, len(specificity), SPOTS)
     for done, first in enumerate(groups):
-        own = np.ascontiguousarray(specificity[first : first + SPOTS].T, dtype=np.float32)
-        np.minimum(own, np.float32(LARGEST), out=own)
+        own = by_gene(specificity[first : first + SPOTS])
         sums = of_genes @ own
         spots = torch.from_numpy(own).to(device)
         runs = [

@@ -75,30 +75,31 @@ class Design:
         self.people = trait.people
         scaled = self.people / np.float32(self.mean_people)
         self.baseline_sum = reference.baseline_sum[rows]
+        self._people_baseline = float(self.baseline_sum.astype(np.float64) @ self.people)
         fixed = reference.baseline[rows] * scaled[:, None]
         self.mean_chisq = float(trait.chisq.mean(dtype=np.float64))
         # A free intercept absorbs any shift of the columns; f32 sums keep more digits that way.
         fixed = fixed - fixed.mean(axis=0, dtype=np.float64).astype(np.float32)
         y = trait.chisq - np.float32(self.mean_chisq)
         ones = np.ones((len(rows), 1), np.float32)
-        self.fixed = np.concatenate([fixed, ones], axis=1)
+        fixed = np.concatenate([fixed, ones], axis=1)
         self.one_n = np.asarray(1 / scaled, dtype=np.float32)
         weight = np.maximum(reference.weight[rows], np.float32(1))
         self.inverse_weight = np.asarray(self.one_n**2 / weight, dtype=np.float32)
-        both = np.concatenate([self.fixed, y[:, None]], axis=1)
-        k = self.fixed.shape[1]
-        self.pairs = [(i, j) for i in range(k) for j in range(i, k + 1)]
-        products = [both[:, i] * both[:, j] for i, j in self.pairs]
         # Transposed: a product with the tile reads them along their rows.
-        self.of_weight = np.ascontiguousarray(np.stack(products))
-        self.of_score = np.ascontiguousarray((both * scaled[:, None]).T)
+        both = np.ascontiguousarray(np.concatenate([fixed, y[:, None]], axis=1).T)
+        k = fixed.shape[1]
+        self.pairs = [(i, j) for i in range(k) for j in range(i, k + 1)]
+        self.of_weight = np.empty((len(self.pairs), len(rows)), np.float32)
+        for line, (i, j) in zip(self.of_weight, self.pairs, strict=True):
+            np.multiply(both[i], both[j], out=line)
+        self.of_score = both * scaled
         self.of_square = np.ascontiguousarray(scaled**2)[None]
         self.width = 1 + k
 
     def heritability(self, people_scores: F64) -> F32:
         """Clipped h of the weights, from the sum of N times score over the SNPs of each spot."""
-        base = float((self.baseline_sum.astype(np.float64) * self.people).sum())
-        mean = (people_scores + base) / len(self.rows)
+        mean = (people_scores + self._people_baseline) / len(self.rows)
         with np.errstate(divide="ignore", invalid="ignore"):
             h = M * (self.mean_chisq - 1) / mean
         return np.clip(np.nan_to_num(h, nan=0.0), 0, 1).astype(np.float32)

@@ -23,7 +23,7 @@ class Weights:
     """SNP-gene weights, shared by all spots and traits."""
 
     def __init__(self, matrix: csr_matrix) -> None:
-        self.matrix = matrix.astype(np.float32)
+        self.matrix = matrix.astype(np.float32, copy=False)
         self.shape = self.matrix.shape
         self._times = sparse_times()
 
@@ -38,7 +38,8 @@ class Weights:
 
     def summed(self, columns: F32) -> F64:
         """(k, genes): columns (SNPs, k) summed against the weights."""
-        part = self.matrix[: len(columns)]
+        whole = len(columns) == self.shape[0]
+        part = self.matrix if whole else self.matrix[: len(columns)]
         return np.asarray((part.T @ columns.astype(np.float64)).T, dtype=np.float64)
 
 

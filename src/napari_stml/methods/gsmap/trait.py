@@ -31,19 +31,22 @@ class Reference:
         Their sum per SNP, rounded as gsMap rounds it (f16 where all columns are).
     weight
         LD to the SNPs of the regression; NaN where the weights have no such SNP.
+    found
+        The names as an index, where there is one already.
     """
 
     names: NDArray[np.object_]
     baseline: NDArray[np.float32]
     baseline_sum: NDArray[np.float32]
     weight: NDArray[np.float32]
+    found: pd.Index | None = None
 
     @functools.cached_property
     def index(self) -> pd.Index:
         """Places of SNPs by name, made once for all traits."""
         import pandas as pd
 
-        return pd.Index(self.names, dtype=object)
+        return self.found if self.found is not None else pd.Index(self.names, dtype=object)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_stml.methods.gsmap.halves import by_gene
 from napari_stml.methods.gsmap.regression import SPOTS, Estimate, regress
 from napari_stml.methods.gsmap.spot_scores import ROWS, Stored, Weighted
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from napari_stml.methods.gsmap.spot_scores import Weights
 
     F64 = NDArray[np.float64]
-
-LARGEST = 65504.0
-"""Of half precision; what overflowed there is taken as this."""
 
 
 def trait_maps(
@@ -48,9 +46,7 @@ def trait_maps(
         return (yield from device_maps(weights, specificity, designs, of_genes, device))
 
     def scores(first: int, last: int) -> tuple[SpotScores, F64]:
-        own = np.ascontiguousarray(specificity[first:last].T, dtype=np.float32)
-        np.minimum(own, np.float32(LARGEST), out=own)
-        found = Weighted(weights, own)
+        found = Weighted(weights, by_gene(specificity[first:last]))
         return found, found.sums(of_genes)
 
     return (yield from _all_spots(scores, len(specificity), designs, threads))
