@@ -6,13 +6,13 @@ the published formulas; deconvolved spots are gathered, H_i = sum_j P_ij A_j.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_stml.analyses._niche import charts as draw
 from napari_stml.analyses._niche.live import NicheLive, NichesLive
-from napari_stml.analyses._niche.params import HoodParams
+from napari_stml.analyses._niche.params import NichesParams
 from napari_stml.analyses._niche.parts import Found, bandwidth_table, outline_parts, summary
 from napari_stml.analyses._niche.tissue import kind_of, settled, tissues
 from napari_stml.analyses._shared.charts import fitting, numbers, sizes
@@ -21,7 +21,6 @@ from napari_stml.analyses._shared.threads import limited
 from napari_stml.core.analysis import register
 from napari_stml.core.charts import Axis, Chart
 from napari_stml.core.errors import StmlError
-from napari_stml.core.params import param
 from napari_stml.core.results import SHARED, Result
 from napari_stml.methods.niches import diversity, hoods, labelling, together
 from napari_stml.methods.niches.near import finish
@@ -41,44 +40,6 @@ if TYPE_CHECKING:
 
 GUIDED_MOST = 30_000
 """Above this many cells the comparison of numbers of niches looks at a sample of as many."""
-NUMBERED = ("k-means", "mini-batch", "mixture")
-
-
-class NichesParams(HoodParams):
-    way: Literal["k-means", "mini-batch", "mixture", "leiden"] = param(
-        "k-means", title="Niches by",
-        help="Leiden finds the number from the resolution; the others are told how many.",
-    )  # fmt: skip
-    niches: int = param(
-        8, title="Number of niches", ge=2, le=60, when={"way": NUMBERED},
-        help="See the chart of how stable each number is.",
-    )  # fmt: skip
-    resolution: float = param(
-        1.0, title="Resolution", ge=0.05, le=5, when={"way": "leiden"},
-        help="More gives more and smaller niches.",
-    )  # fmt: skip
-    compare: Literal["square roots", "shares"] = param(
-        "square roots", title="Compare", rare=True,
-        help="Square roots of the shares let rare types count; hoodscanR takes the shares.",
-    )  # fmt: skip
-    smooth: int = param(
-        0, title="Smooth", ge=0, le=3, rare=True,
-        help="How often compositions are averaged over the neighbourhoods before niches are "
-        "looked for: larger, calmer niches. Composition and perplexity stay as they are.",
-    )  # fmt: skip
-    shuffles: int = param(
-        20, title="Shuffles", ge=0, le=1000, rare=True,
-        help="How often labels are shuffled over the fixed places, for the z of the perplexity; "
-        "0 leaves it out.",
-    )  # fmt: skip
-    guide: bool = param(
-        True, title="Compare numbers", rare=True,
-        help="Tries other numbers of niches and other numbers of neighbours, for the charts.",
-    )  # fmt: skip
-    outlines: bool = param(
-        False, title="Niches as shapes", rare=True,
-        help="Outlines of every niche; their areas depend on how gaps are closed.",
-    )  # fmt: skip
 
 
 @register

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_stml.analyses.niches import NichesParams
+    from napari_stml.analyses._niche.params import NichesParams
     from napari_stml.core.inputs import Inputs
     from napari_stml.methods.niches.hoods import FloatArray
     from napari_stml.methods.niches.near import Near

@@ -1,4 +1,4 @@
-"""What a neighbourhood is: the questions that the niche analyses share."""
+"""What a neighbourhood is, which the niche analyses share; how niches are made of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from napari_stml.core.params import Params, param
 
 Around = Literal["automatic", "nearest", "radius", "rings"]
 NEAREST, RADIUS, RINGS = ("automatic", "nearest"), "radius", ("automatic", "rings")
+NUMBERED = ("k-means", "mini-batch", "mixture")
 
 
 class HoodParams(Params):
@@ -85,3 +86,40 @@ class HoodParams(Params):
         if self.itself == "automatic":
             return self.of == "proportions" or self.weights == "equal"
         return self.itself == "counted"
+
+
+class NichesParams(HoodParams):
+    way: Literal["k-means", "mini-batch", "mixture", "leiden"] = param(
+        "k-means", title="Niches by",
+        help="Leiden finds the number from the resolution; the others are told how many.",
+    )  # fmt: skip
+    niches: int = param(
+        8, title="Number of niches", ge=2, le=60, when={"way": NUMBERED},
+        help="See the chart of how stable each number is.",
+    )  # fmt: skip
+    resolution: float = param(
+        1.0, title="Resolution", ge=0.05, le=5, when={"way": "leiden"},
+        help="More gives more and smaller niches.",
+    )  # fmt: skip
+    compare: Literal["square roots", "shares"] = param(
+        "square roots", title="Compare", rare=True,
+        help="Square roots of the shares let rare types count; hoodscanR takes the shares.",
+    )  # fmt: skip
+    smooth: int = param(
+        0, title="Smooth", ge=0, le=3, rare=True,
+        help="How often compositions are averaged over the neighbourhoods before niches are "
+        "looked for: larger, calmer niches. Composition and perplexity stay as they are.",
+    )  # fmt: skip
+    shuffles: int = param(
+        20, title="Shuffles", ge=0, le=1000, rare=True,
+        help="How often labels are shuffled over the fixed places, for the z of the perplexity; "
+        "0 leaves it out.",
+    )  # fmt: skip
+    guide: bool = param(
+        True, title="Compare numbers", rare=True,
+        help="Tries other numbers of niches and other numbers of neighbours, for the charts.",
+    )  # fmt: skip
+    outlines: bool = param(
+        False, title="Niches as shapes", rare=True,
+        help="Outlines of every niche; their areas depend on how gaps are closed.",
+    )  # fmt: skip
