@@ -59,8 +59,9 @@ def panel(qtbot: QtBot) -> tuple[LivePanel, Session]:
     return made, workers.session
 
 
-def answer(alpha: float, exact: bool = True) -> LiveAnswer:
-    return LiveAnswer(1, Both(alpha=alpha), Result({}), exact, readout={"clusters": "3"})
+def answer(alpha: float, exact: bool = True, seconds: float = 0.2) -> LiveAnswer:
+    readout = {"clusters": "3"}
+    return LiveAnswer(1, Both(alpha=alpha), Result({}), exact, seconds, readout)
 
 
 def test_sliders_start_where_the_run_stands(panel: tuple[LivePanel, Session]) -> None:
@@ -88,6 +89,32 @@ def test_a_known_answer_is_painted_at_once_and_said_to_be_near(
     with qtbot.waitSignal(live.moved):
         session.on_answer(answer(0.31))
     assert live.readout.text() == "clusters: 3"
+
+
+def test_where_the_exact_answer_is_about_to_come_only_that_is_painted(
+    panel: tuple[LivePanel, Session], qtbot: QtBot
+) -> None:
+    live, session = panel
+    painted: list[Any] = []
+    live.moved.connect(painted.append)
+    session.known = answer(0.3, exact=False, seconds=0.001)
+    live.move(alpha=0.31)
+    assert not painted
+    with qtbot.waitSignal(live.moved):
+        session.on_answer(answer(0.31, seconds=0.001))
+    assert len(painted) == 1
+    assert live.readout.text() == "clusters: 3"
+    assert not live._wait.isActive()
+
+
+def test_a_quick_answer_that_stays_away_is_replaced_by_the_nearest(
+    panel: tuple[LivePanel, Session], qtbot: QtBot
+) -> None:
+    live, session = panel
+    session.known = answer(0.3, exact=False, seconds=0.001)
+    with qtbot.waitSignal(live.moved):
+        live.move(alpha=0.31)
+    assert "computing" in live.readout.text()
 
 
 def test_a_failure_is_said(panel: tuple[LivePanel, Session], qtbot: QtBot) -> None:

@@ -43,14 +43,13 @@ class RasterSpots(Spots):
         self._frame, self._rasterise = frame, rasterise
         self._padded = np.zeros(len(observations) + 1, dtype=np.uint8)
         self._pixel_owner = _with_nobody_last(own, len(observations))
-        self.layer = code_image(
-            self._pixels(self.paint.codes), name, self.paint.table, **frame.raster(own.affine)
-        )
+        self._drawn = self._pixels(self.paint.codes)
+        self.layer = code_image(self._drawn, name, self.paint.table, **frame.raster(own.affine))
 
     def apply(self, paint: Paint) -> None:
         recoloured = not np.array_equal(paint.table, self.paint.table)
         self.paint = paint
-        self.layer.data = self._pixels(paint.codes)
+        self._repaint(paint.codes)
         if recoloured:
             set_table(self.layer, paint.table)
 
@@ -59,11 +58,21 @@ class RasterSpots(Spots):
             return
         self.own = self._rasterise(factor)
         self._pixel_owner = _with_nobody_last(self.own, len(self.paint.codes))
-        self.layer.data = self._pixels(self.paint.codes)
+        self._drawn = self._pixels(self.paint.codes)
+        self.layer.data = self._drawn
         place = self._frame.raster(self.own.affine)
         for key in ("scale", "translate", "affine"):
             if key in place:
                 setattr(self.layer, key, place[key])
+
+    def _repaint(self, codes: Codes) -> None:
+        """Write into the layer's own pixels: other data would make napari measure all layers."""
+        self._padded[:-1] = codes
+        self._padded.take(self._pixel_owner, out=self._drawn, mode="clip")
+        if self.layer.data is self._drawn:
+            self.layer.refresh(extent=False)
+        else:
+            self.layer.data = self._drawn
 
     def _pixels(self, codes: Codes) -> NDArray[np.uint8]:
         self._padded[:-1] = codes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QPushButton, QWidget
 from superqt.utils import qthrottled
 
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from napari_stml.runs.workers import Workers
     from napari_stml.widgets.form_rows import Answers
     from napari_stml.widgets.live_fields import Picker, Slider
+
+WAIT_MS = 40
+"""How long the nearest known answer is held back where the exact one is about to come."""
+
+QUICK_S = 0.02
+"""An answer that took no longer to compute says that the next one will not either."""
 
 
 class LivePanel(QWidget):
@@ -82,6 +88,10 @@ class LivePanel(QWidget):
         self.charts = LiveCharts()
         self.charts.picked.connect(self.picked)
         layout.addRow(self.charts)
+        self._near: LiveAnswer | None = None
+        self._wait = QTimer(self)
+        self._wait.setSingleShot(True)
+        self._wait.timeout.connect(self._show_near)
         self._show_applying()
         self._answered.connect(self._show)
         self._broke.connect(lambda error: self.failed.emit(str(error)))
@@ -120,6 +130,7 @@ class LivePanel(QWidget):
             self._send()
 
     def close_session(self) -> None:
+        self._wait.stop()
         if self._session is not None:
             self._session.close()
             self._session = None
@@ -145,10 +156,22 @@ class LivePanel(QWidget):
             return
         more = () if self._selection is None else (self._selection,)
         answer = self._session.update(self.params(), *more)
-        if answer is not None:
+        if answer is None:
+            return
+        if answer.exact or answer.seconds > QUICK_S:
             self._show(answer)
+            return
+        self._near = answer
+        if not self._wait.isActive():
+            self._wait.start(WAIT_MS)
+
+    def _show_near(self) -> None:
+        if self._near is not None:
+            self._show(self._near)
 
     def _show(self, answer: LiveAnswer) -> None:
+        self._wait.stop()
+        self._near = None
         result: Result = answer.result
         words = [f"{k}: {v}" for k, v in answer.readout.items()]
         if not answer.exact:
