@@ -28,8 +28,11 @@ from napari_stml.core.results import (
     Table,
     Tiles,
     Values,
+    View,
 )  # fmt: skip
 from napari_stml.core.run_record import RunRecord
+from napari_stml.core.slide_views import dyes_as_numbers
+from napari_stml.core.stain import RUIFROK, Dyes
 from napari_stml.figures.report import report
 from napari_stml.figures.tissue import Print, tissue_figure
 from napari_stml.io.section import Section
@@ -84,6 +87,8 @@ class Kinds:
             Mask("mask", mask, Affine.scaling(20), {7: "tissue"}),
             Tiles("tiles", corners, 50.0, {"score": np.array([1.0, 2.0])}),
             Regions("regions", (bytes(square),), ("tumour",), ("r1",)),
+            View("stain", "hematoxylin", dyes_as_numbers(Dyes(RUIFROK, np.array([1.2, 1.2])))),
+            View("repainted", "macenko", dyes_as_numbers(Dyes(RUIFROK, np.array([1.2, 1.2])))),
             Table("numbers", {"gene": ("A",), "count": (123456789,), "p": (1e-30,)}),
             shows="heat",
         )
@@ -99,6 +104,9 @@ def section(tmp_path: Path) -> Iterator[Section]:
     )
     table.obsm["spatial"] = np.indices((10, 10)).reshape(2, -1).T * 20.0 + 10
     table.write_h5ad(tmp_path / "made.h5ad")
+    slide = np.full((200, 200, 3), 240, np.uint8)
+    slide[:, 100:] = (120, 90, 160)
+    Image.fromarray(slide).save(tmp_path / "made.png")
     with Section.open(tmp_path / "made.h5ad", um_per_px=1.0) as opened:
         run_now(Wish("test-kinds", KindsParams(), (opened,)))
         yield opened
@@ -136,6 +144,22 @@ def test_a_heat_map_lies_where_its_map_puts_it(section: Section) -> None:
     high = found[round(top + 0.95 * side), round(left + 0.95 * side)]
     assert low[2] > low[0]
     assert high[0] > high[2]
+
+
+def test_a_stain_is_seen_through_its_formula(section: Section) -> None:
+    drawing = tissue_figure(section, "test-kinds-1/stain", HOW)
+    assert drawing.report["value"]["limits"] == [0.0, pytest.approx(1.5)]
+    axes = next(a for a in drawing.figure.axes if a.get_label() == "tissue")
+    box, found = axes.get_window_extent(), pixels(drawing)
+    row = found[found.shape[0] - round((box.y0 + box.y1) / 2)]
+    glass, nuclei = (row[round(box.x0 + box.width * at)] for at in (0.25, 0.75))
+    assert glass.min() > 245
+    assert nuclei[2] > nuclei[1] + 20, "blue"
+    assert any(a.get_label() == "colour bar" for a in drawing.figure.axes)
+    repainted = tissue_figure(section, "test-kinds-1/repainted", HOW)
+    assert not any(a.get_label() == "colour bar" for a in repainted.figure.axes)
+    assert repainted.report["drawn"].startswith("pixels")
+    assert repainted.report["value"]["run"]["id"] == "test-kinds-1"
 
 
 def test_scales_of_values(section: Section) -> None:

@@ -17,6 +17,7 @@ from napari_stml.core.errors import StmlError
 from napari_stml.figures import observed
 from napari_stml.figures.tissue import Print, tissue_figure
 from napari_stml.io.contents import PlacedSlide
+from napari_stml.io.readers.beside import images_beside
 from napari_stml.io.section import Section
 from napari_stml.io.slides.array import ArraySlide
 
@@ -154,6 +155,15 @@ def test_the_report_lies_in_the_file(make: Make, tmp_path: Path, ending: str) ->
     assert report == json.loads(drawing.report_text)
     assert report["scale_bar"]["um"] == 50
     assert report["value"]["name"] == "A"
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif", ".jpg"])
+def test_a_figure_beside_a_table_is_not_taken_for_its_slide(
+    make: Make, tmp_path: Path, ending: str
+) -> None:
+    tissue_figure(make(), "A", SMALL).save(tmp_path / f"figure{ending}")
+    Image.new("RGB", (8, 8)).save(tmp_path / "slide.png")
+    assert [p.name for p in images_beside(tmp_path)] == ["slide.png"]
 
 
 def test_text_stays_text_in_pdf_and_svg(make: Make) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_stml.cli.opening import add_opening, opened
+from napari_stml.cli.opening import add_opening, choices, opened
 from napari_stml.cli.terminal import say
 from napari_stml.core.errors import StmlError
 
@@ -20,10 +21,20 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("path", help="a store, folder, h5ad file, slide or URL")
     parser.add_argument(
-        "value", nargs="?", default="",
+        "value", nargs="*", default=[],
         help="a column, a gene, RUN/VALUE, RUN/CHART, EMBEDDING:COLUMN or regions (what is drawn); "
-        "none for the slide alone",
+        "none for the slide alone; several (slide among them) become panels",
     )  # fmt: skip
+    parser.add_argument(
+        "--beside", action="append", default=[], metavar="PATH",
+        help="another section as further panels; section=NAME for another one of this store",
+    )  # fmt: skip
+    parser.add_argument(
+        "--scales", choices=("auto", "shared", "own"), default="auto",
+        help="of panels: the same limits and one legend, or each its own (default: shared "
+        "between genes, and for one value of several sections or Runs)",
+    )  # fmt: skip
+    parser.add_argument("--columns", type=int, default=0, help="of panels (default: what fits)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE",
                         help="its ending decides: .png .tif .pdf .svg .jpg")  # fmt: skip
     parser.add_argument(
@@ -53,22 +64,41 @@ def act(options: argparse.Namespace) -> None:
     from napari_stml.figures.drawing import check_format
 
     check_format(options.out)
-    with opened(options) as section:
-        drawing = _drawn(section, options)
+    with ExitStack() as stack:
+        sections = [stack.enter_context(opened(options))]
+        sections += [stack.enter_context(_beside(word, options)) for word in options.beside]
+        drawing = _drawn(sections, options)
     notes = drawing.save(options.out)
     say(str(options.out))
-    bar = drawing.report.get("scale_bar")
-    if isinstance(bar, str):
+    for bar in dict.fromkeys(
+        str(said.get("scale_bar")) for said in drawing.report.get("panels", [drawing.report])
+        if isinstance(said.get("scale_bar"), str)
+    ):  # fmt: skip
         say(f"  scale bar: {bar} (--um-per-px)")
     for note in notes:
         say(f"  {note}")
 
 
-def _drawn(section: Section, options: argparse.Namespace) -> Drawing:
-    if _is_chart(section, options.value):
+def _beside(word: str, options: argparse.Namespace) -> Section:
+    """Open another file, or another section of the same store."""
+    from napari_stml.io.section import Section
+
+    name, equals, value = word.partition("=")
+    if equals and name == "section":
+        return Section.open(options.path, **{**choices(options), "section": value})
+    return Section.open(word)
+
+
+def _drawn(sections: Sequence[Section], options: argparse.Namespace) -> Drawing:
+    section, values = sections[0], options.value or [""]
+    charts = [value for value in values if _is_chart(section, value)]
+    if charts and len(values) * len(sections) > 1:
+        raise StmlError("A chart is a figure of its own", where=charts[0],
+                        do="draw it alone; panels are for maps")  # fmt: skip
+    if charts:
         from napari_stml.figures.charts import stored_chart
 
-        return stored_chart(section, options.value, width_mm=options.width_mm, dpi=options.dpi)
+        return stored_chart(section, charts[0], width_mm=options.width_mm, dpi=options.dpi)
     from napari_stml.figures.tissue import Print, tissue_figure
 
     limits, percentiles = asked_limits(options.limits)
@@ -78,7 +108,13 @@ def _drawn(section: Section, options: argparse.Namespace) -> Drawing:
         image=not options.no_image, region=options.region, layer=options.layer,
         title=options.title,
     )  # fmt: skip
-    return tissue_figure(section, options.value, how)
+    if len(values) * len(sections) == 1:
+        return tissue_figure(section, values[0], how)
+    from napari_stml.figures.panels import Panel, panel_figure
+
+    panels = [Panel(one, value) for one in sections for value in values]
+    columns = options.columns or (len(values) if min(len(values), len(sections)) > 1 else 0)
+    return panel_figure(panels, how, scales=options.scales, columns=columns)
 
 
 def asked_limits(text: str | None) -> tuple[tuple[float, float] | None, bool]:

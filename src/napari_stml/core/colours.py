@@ -80,7 +80,15 @@ class ColourScale:
 
 @cache
 def lookup(name: str) -> RGBA:
-    """The 256 colours of a named map; not to be changed."""
+    """The 256 colours of a named map; not to be changed.
+
+    ``#rrggbb`` is a map from white to that colour, ``NAME_r`` one upside down.
+    """
+    if name.startswith("#"):
+        ramp = np.linspace(1, 0, 256)[:, None]
+        return np.asarray(ramp * rgba("#ffffff") + (1 - ramp) * rgba(name), dtype=np.float32)
+    if name not in ANCHORS and name.removesuffix("_r") in ANCHORS:
+        return lookup(name.removesuffix("_r"))[::-1]
     if name not in ANCHORS:
         raise StmlError(f"There is no colour map '{name}'", do=f"choose one of {', '.join(MAPS)}")
     colours = [rgba(ANCHORS[name][i : i + 6]) for i in range(0, len(ANCHORS[name]), 6)]

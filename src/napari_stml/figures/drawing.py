@@ -91,7 +91,7 @@ class Drawing:
             chunks.add_text(PNG_KEY, self.report_text)
             picture.save(out, "PNG", pnginfo=chunks, **common)
         elif ending == ".jpg":
-            picture.save(out, "JPEG", quality=quality, subsampling=0, **common)
+            picture.save(out, "JPEG", quality=quality, subsampling=0, comment=creator(), **common)
         else:
             about = {270: self.report_text, 305: creator()}
             picture.save(out, "TIFF", compression="tiff_adobe_deflate", tiffinfo=about, **common)

@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.core.colours import MISSING, palette
+from napari_stml.core.colours import MISSING, ColourScale, palette
 from napari_stml.core.geometry import Box
-from napari_stml.core.results import Heatmap, Mask, Regions, Tiles
+from napari_stml.core.results import Heatmap, Mask, Regions, Tiles, View
+from napari_stml.core.slide_views import formula
 from napari_stml.figures.placing import lay
 from napari_stml.figures.values import Shown, numeric
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from napari_stml.core.results import Part
 
-OVERLAYS = (Heatmap, Mask, Tiles, Regions)
+OVERLAYS = (Heatmap, Mask, Tiles, Regions, View)
+BAND_ROWS = 256
 
 
 def shown_overlay(name: str, part: Part, colour_map: str = "") -> Shown:
@@ -34,6 +39,8 @@ def shown_overlay(name: str, part: Part, colour_map: str = "") -> Shown:
     if isinstance(part, Regions):
         names = list(dict.fromkeys(part.classes))
         return _classes(name, np.array([names.index(c) for c in part.classes]), names)
+    if isinstance(part, View):
+        return _shown_view(name, part, colour_map)
     assert isinstance(part, Tiles)
     column, values = next(iter(part.values.items()), ("tiles", np.zeros(len(part.xy), object)))
     if part.colour_by in part.values:
@@ -43,6 +50,33 @@ def shown_overlay(name: str, part: Part, colour_map: str = "") -> Shown:
         return numeric(name, column, found.astype(np.float64), colour_map)
     names = sorted({str(v) for v in found})
     return _classes(name, np.array([names.index(str(v)) for v in found]), names)
+
+
+def _shown_view(name: str, part: View, colour_map: str) -> Shown:
+    """A stain's colour bar; a picture in other colours needs none."""
+    seen = formula(part)
+    if seen.rgb:
+        return Shown(name, part.name, codes=np.zeros(0, np.intp), colours=MISSING[None])
+    low, high = seen.limits
+    beyond = np.array([low, np.nextafter(high, np.inf)])  # there may be more: the bar says so
+    return Shown(name, part.name, beyond, ColourScale(colour_map or seen.colour, low, high))
+
+
+def through(part: View, shown: Shown) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """What turns printed pixels (h, w, 3) into those of a view."""
+    seen = formula(part)
+
+    def recolour(pixels: NDArray[Any]) -> NDArray[Any]:
+        out = np.empty_like(pixels)
+        for top in range(0, len(pixels), BAND_ROWS):
+            rows = slice(top, top + BAND_ROWS)
+            found = seen.seen(pixels[rows])
+            if shown.scale is not None:
+                found = (shown.scale(found)[..., :3] * 255).round()
+            out[rows] = found
+        return out
+
+    return recolour
 
 
 def draw_overlay(axes: Axes, part: Part, shown: Shown, opacity: float) -> str:

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 def place_picture(
     axes: Axes, placed: PlacedSlide, box: Box, size_px: tuple[int, int],
     *, paint: Callable[[Any], NDArray[Any]] | None = None,
+    through: Callable[[Any], NDArray[Any]] | None = None,
 ) -> Picture | None:  # fmt: skip
     """Read what a box needs of a slide and lay it on the axes; None where the slide is beside it.
 
-    ``size_px`` is what the box is printed on; ``paint`` colours the ids of a mask.
+    ``size_px`` is what the box is printed on; ``paint`` colours the ids of a mask, ``through``
+    gives a slide's pixels other colours.
     """
     back = placed.affine.inverse()
     own = covering(back, box)
@@ -40,7 +42,8 @@ def place_picture(
         picture = read_picture(placed.slide, window)
     else:
         picture = read_mask(placed.slide, window, paint)
-    lay(axes, picture.pixels, picture.box, placed.affine)
+    pixels = picture.pixels if through is None else through(picture.pixels)
+    lay(axes, pixels, picture.box, placed.affine)
     return picture
 
 
