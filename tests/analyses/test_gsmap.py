@@ -135,9 +135,15 @@ def test_the_trait_lies_where_its_genes_are(files: Files, embedded: Any, run: An
     assert set(done.part("genes").columns["gene"][:5]) <= {f"IG{i}" for i in range(15)}
     assert done.part("specificity").columns
     assert {c.name for c in done.charts} >= {"cauchy_annotation", "qq_marked", "qq_null",
-                                             "genes_marked", "manhattan_marked"}  # fmt: skip
+                                             "genes_marked", "manhattan_marked",
+                                             "traits"}  # fmt: skip
+    plot = next(c for c in done.charts if c.name == "manhattan_marked").data
+    height = np.array([[np.nan if v is None else v for v in plot[n]] for n in list(plot)[1:]])
+    assert list(plot)[1:] == ["odd chromosomes", "even chromosomes", "SNPs of top genes"]
+    assert (np.isfinite(height).sum(axis=0) == 1).all()
     alone = run("gsmap", embedded, **asked(files))
     np.testing.assert_array_equal(alone.part("marked_z").values, z)
+    assert "traits" not in {c.name for c in alone.charts}
 
 
 def test_rare_and_missing_labels_are_not_tested(files: Files, embedded: Any, run: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from napari_stml.analyses._shared.charts import violin_of, violins
 from napari_stml.core.charts import Axis, Chart, Link
-from napari_stml.core.results import Labels, Matrix, Part
+from napari_stml.core.results import Labels, Matrix, Part, Values
 from napari_stml.widgets.charts import ChartView
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def test_an_empty_chart_is_drawn_as_such(qtbot: QtBot, kind: Any) -> None:
     assert view.mark_at(0.0, 0.0) is None
 
 
-@pytest.mark.parametrize("kind", ["bar", "line"])
+@pytest.mark.parametrize("kind", ["bar", "line", "scatter"])
 def test_several_series_are_named_in_their_colours(qtbot: QtBot, kind: Any) -> None:
     data = {"epoch": [1, 2, 3], "loss": [3.0, 2.0, 1.0], "r": [0.1, 0.2, 0.3]}
     view = ChartView(
@@ -115,3 +115,31 @@ def test_several_series_are_named_in_their_colours(qtbot: QtBot, kind: Any) -> N
     assert [label.text for _, label in legend.items] == ["loss", "r"]
     first, second = (sample.item.opts["brush"].color().name() for sample, _ in legend.items)
     assert first != second
+
+
+def test_marks_of_every_series_stand_at_their_height(qtbot: QtBot) -> None:
+    data = {"position": [1.0, 2.0, 3.0], "SNPs": [4.0, None, 9.0], "top": [None, 7.0, None]}
+    link = Link("gene", ("A", "B", "C"))
+    view = ChartView(Chart("c", "scatter", "Manhattan", X, Y, data, (link,)), STORED.get, NAMES)
+    qtbot.addWidget(view)
+    drawn = [i.getData()[1].tolist() for i in view.plot.getPlotItem().items
+             if isinstance(i, pg.ScatterPlotItem)]  # fmt: skip
+    assert drawn[:2] == [[4.0, 9.0], [7.0]]
+    with qtbot.waitSignal(view.picked) as picked:
+        view.pick(view.mark_at(2.01, 7.0))
+    assert picked.args[1] == ("B",)
+
+
+def test_small_maps_of_numbers_share_a_scale(qtbot: QtBot) -> None:
+    stored = {**STORED, "a": Values("a", np.array([0.0, 1.0, np.nan])),
+              "b": Values("b", np.array([1.0, 2.0, 2.0]))}  # fmt: skip
+    panels = [{"value": n, "title": n} for n in ("a", "b")]
+    chart = Chart("c", "scatter", "Traits", X, Y,
+                  {k: SCATTER[k] for k in ("x", "y")} | {"panels": panels})  # fmt: skip
+    view = ChartView(chart, stored.__getitem__, NAMES)
+    qtbot.addWidget(view)
+    maps = [i for i in view.plot.getPlotItem().items if isinstance(i, pg.ScatterPlotItem)]
+    first, second = ([p.brush().color().getRgb() for p in m.points()] for m in maps)
+    assert first[1] == second[0]
+    assert first[0] != first[1]
+    assert first[2] not in {second[1], first[0]}

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_stml.methods.gsmap.cauchy import Combined
 
 MOST_POINTS = 1500
+PLACES = "places"
+"""Where the spots lie, for small maps: (x, -y)."""
 SUGGESTIVE, GENOME_WIDE = 1e-5, 5e-8
 BETWEEN_MB = 15.0
 """Room between chromosomes."""
@@ -47,13 +49,24 @@ def quantiles(name: str, title: str, p: NDArray[np.float64]) -> Chart:
     n = len(known)
     expected = neg_log10((np.arange(1, n + 1) - 0.5) / max(n, 1))
     rows = _thinned(n)
-    data = {"expected": numbers(expected[rows]), "observed": numbers(neg_log10(known[rows]))}
+    data = {"expected": numbers(expected[rows]), "spots": numbers(neg_log10(known[rows])),
+            "by chance": numbers(expected[rows])}  # fmt: skip
     with np.errstate(invalid="ignore"):
         share = float((known < 0.05).mean()) if n else float("nan")
     return Chart(
         name, "scatter", title, Axis("expected -log10 p"), Axis("observed -log10 p"), data,
         notes=(f"{100 * share:.1f} % of {n} spots have p < 0.05 (5 % by chance)",),
     )  # fmt: skip
+
+
+def side_by_side(values: Mapping[str, str]) -> Chart:
+    """Small maps of all traits, by the names of their stored values, in one scale."""
+    data = {
+        "x": {"value": PLACES, "column": 0}, "y": {"value": PLACES, "column": 1},
+        "panels": [{"value": name, "title": trait} for trait, name in values.items()],
+    }  # fmt: skip
+    return Chart("traits", "scatter", "-log10 p of all traits, in one scale", Axis(""), Axis(""),
+                 data, (Link("observations", ()),))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,18 +92,17 @@ def manhattan(
     at = _genome_mb(places)[chosen]
     special = np.isin(places.gene[chosen], np.array(top, dtype=object))
     height = neg_log10(p[chosen])
-    data = {
-        "position": [round(float(v), 2) for v in at],
-        "SNPs": numbers(np.where(special, np.nan, height)),
-        "SNPs of top genes": numbers(np.where(special, height, np.nan)),
-    }
-    left = int((p[mapped] < np.nanmax(p[chosen])).sum())
+    odd = places.chromosome[chosen] % 2 == 1
+    series = {"odd chromosomes": odd & ~special, "even chromosomes": ~odd & ~special,
+              "SNPs of top genes": special}  # fmt: skip
+    data = {"position": [round(float(v), 2) for v in at]}
+    data |= {n: numbers(np.where(own, height, np.nan)) for n, own in series.items() if own.any()}
     return Chart(
         name, "scatter", title, Axis("position on the genome", "Mb"), Axis("-log10 p"), data,
         (Link("gene", tuple(str(g) for g in places.gene[chosen])),),
         (f"the smallest {len(chosen)} of {len(mapped)} p-values of SNPs at genes; suggestive from "
          f"{-np.log10(SUGGESTIVE):g}, genome-wide from {-np.log10(GENOME_WIDE):.1f}",),
-    ) if left >= 0 else None  # fmt: skip
+    )  # fmt: skip
 
 
 def _genome_mb(places: SnpPlaces) -> NDArray[np.float64]:

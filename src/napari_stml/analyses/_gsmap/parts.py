@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.analyses._gsmap.charts import cauchy_bars, neg_log10, quantiles
+from napari_stml.analyses._gsmap.charts import (
+    PLACES,
+    cauchy_bars,
+    neg_log10,
+    quantiles,
+    side_by_side,
+)
 from napari_stml.analyses._shared.charts import fitting
-from napari_stml.core.results import Labels, Table, Values
+from napari_stml.core.results import Labels, Matrix, Table, Values
 from napari_stml.io.store.names import storable_name
 from napari_stml.methods.gsmap.cauchy import by_label
 from napari_stml.methods.gsmap.thresholds import Rule, cut_off
@@ -93,6 +99,10 @@ def parts_of(
         said += f"({rule} {level:g}, p < {cut:.2g})"
         notes.append(said + (f"; {missing} not tested" if missing else ""))
     charts: list[Chart] = []
+    if len(traits) > 1:
+        places = np.where(section.inside[:, None], section.xy * (1, -1), np.nan)
+        parts.append(Matrix(PLACES, places.astype(np.float32), ("x", "-y")))
+        charts.append(side_by_side({t.name: p_name(t.name) for t in traits}))
     for group in groups:
         parts.append(Labels(group.name, group.codes, group.names))
         combined = {t.name: by_label(t.p, group.codes, group.names) for t in traits}

@@ -98,19 +98,15 @@ def bar(plot: pg.PlotItem, chart: Chart) -> Marks:
 
 def scatter(plot: pg.PlotItem, chart: Chart, resolve: Resolve) -> Marks:
     """Points; stored values are resolved, so that half a million marks need no copy."""
-    stored = isinstance(chart.data.get("x"), dict)
-    if stored:
+    if isinstance(chart.data.get("x"), dict):
         x, y = (resolve(chart.data[k]) for k in ("x", "y"))
         tint = resolve(chart.data["colour"]) if "colour" in chart.data else None
+        plot.addItem(pg.ScatterPlotItem(
+            x=np.nan_to_num(x), y=np.nan_to_num(y), size=_size(len(x)), pen=None,
+            brush=_brushes(tint, len(x)), pxMode=True,
+        ))  # fmt: skip
     else:
-        _, first, series = columns(chart)
-        x, y = _numbers(first), _numbers(next(iter(series.values())))
-        tint = None
-    item = pg.ScatterPlotItem(
-        x=np.nan_to_num(x), y=np.nan_to_num(y), size=_size(len(x)), pen=None,
-        brush=_brushes(tint, len(x)), pxMode=True,
-    )  # fmt: skip
-    plot.addItem(item)
+        x, y = _series(plot, chart)
     ring = pg.ScatterPlotItem(size=_size(len(x)) + 4, pen=pg.mkPen("#111111", width=1.2),
                               brush=None, pxMode=True)  # fmt: skip
     plot.addItem(ring)
@@ -120,12 +116,31 @@ def scatter(plot: pg.PlotItem, chart: Chart, resolve: Resolve) -> Marks:
         ring.setData(x=x[rows], y=y[rows])
 
     def hit(px: float, py: float) -> int | None:
-        spread = np.array([np.ptp(x) or 1, np.ptp(y) or 1])
-        away = np.hypot((x - px) / spread[0], (y - py) / spread[1])
-        best = int(np.nanargmin(away)) if len(away) else 0
-        return best if len(away) and away[best] < 0.02 else None
+        known = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+        if not len(known):
+            return None
+        spread = np.array([np.ptp(x[known]) or 1, np.ptp(y[known]) or 1])
+        away = np.hypot((x[known] - px) / spread[0], (y[known] - py) / spread[1])
+        best = int(away.argmin())
+        return int(known[best]) if away[best] < 0.02 else None
 
     return Marks(hit, highlight)
+
+
+def _series(plot: pg.PlotItem, chart: Chart) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Each series in its colour; a mark stands where the first series that has it says."""
+    _, first, series = columns(chart)
+    x, every = _numbers(first), [_numbers(values) for values in series.values()]
+    y = np.full(len(x), np.nan)
+    for i, own in enumerate(every):
+        known = np.isfinite(own) & np.isfinite(x)
+        plot.addItem(pg.ScatterPlotItem(
+            x=x[known], y=own[known], size=_size(len(x)), pen=None, pxMode=True,
+            brush=pg.mkBrush(PALETTE[i % len(PALETTE)]),
+        ))  # fmt: skip
+        y = np.where(np.isfinite(y), y, own)
+    _legend(plot, tuple(series))
+    return x, y
 
 
 def matrix(plot: pg.PlotItem, chart: Chart) -> Marks:
