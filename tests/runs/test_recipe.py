@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cohort import assert_equal_bits, values_of, write_section
+from PIL import Image
 
 from napari_stml import Section
 from napari_stml.core.errors import StmlError
@@ -259,3 +261,46 @@ def two_sections(folder: Path) -> Path:
     with ad.settings.override(auto_shard_zarr_v3=False):
         sd.SpatialData(shapes=shapes, tables=tables).write(store)
     return store
+
+
+FIGURES = """
+steps:
+  - {analysis: scores, name: score, params: {genes: [G1, G2]}}
+outputs:
+  - file: out/{section}.svg
+    figure: {values: [score/score, G1], width_mm: 100, dpi: 60, scales: own}
+  - {file: "out/{section}.png", figure: {values: G1, dpi: 60, limits: [0, 3]}}
+  - out/{section}.html
+"""
+
+
+def test_figures_and_reports_are_outputs_too(folder: Path) -> None:
+    file = written(folder, FIGURES)
+    report = followed(file)
+    assert [e.text for e in report.events if e.state == "failed"] == []
+    svg = (folder / "out" / "a.svg").read_text()
+    assert "scores-1" in svg
+    with Image.open(folder / "out" / "b.png") as picture:
+        said = json.loads(picture.text["napari-stml"])  # type: ignore[attr-defined]
+    assert said["value"]["limits"] == [0, 3]
+    assert "scores-1" in (folder / "out" / "a.html").read_text()
+    again = {(e.section, e.step): e.state for e in followed(file).events}
+    assert again["a", "a.svg"] == again["a", "a.html"] == "complete"
+    assert again["a", "a.png"] == "written", "no Run says whether the gene is what it was"
+    with Section.open(folder / "cohort" / "a.h5ad") as section:
+        section.kept.store.set_attr("styling", {"columns": {}, "note": 1})
+    again = {(e.section, e.step): e.state for e in followed(file).events}
+    assert again["a", "a.svg"] == "written", "other colours"
+    assert again["b", "b.svg"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [("{file: a.csv, figure: {values: G1}}", "a figure ends in"),
+     ("{file: a.pdf, columns: [G1]}", "columns and names are for tables"),
+     ("{file: a.pdf, figure: {valeus: G1}}", "values"),
+     ("{file: a.pdf, figure: {dpi: 5}}", "36")],
+)  # fmt: skip
+def test_a_figure_that_cannot_be_is_refused_first(folder: Path, output: str, words: str) -> None:
+    with pytest.raises(StmlError, match=words):
+        read_recipe(written(folder, f"steps: []\noutputs: [{output}]\n"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_stml.cli.report import in_words
 from napari_stml.cli.terminal import Bar, Line, duration, say
 
 if TYPE_CHECKING:
@@ -83,6 +82,7 @@ def _figures(section: Section, folder: Path, clusters: RunRecord) -> Iterator[Pa
 
 def _report(section: Section, target: Path) -> Path:
     from napari_stml.figures.report import write_report
+    from napari_stml.runs.report_words import in_words
 
     line = Line()
     notes = write_report(

@@ -90,16 +90,8 @@ def _beside(word: str, options: argparse.Namespace) -> Section:
 
 
 def _drawn(sections: Sequence[Section], options: argparse.Namespace) -> Drawing:
-    section, values = sections[0], options.value or [""]
-    charts = [value for value in values if _is_chart(section, value)]
-    if charts and len(values) * len(sections) > 1:
-        raise StmlError("A chart is a figure of its own", where=charts[0],
-                        do="draw it alone; panels are for maps")  # fmt: skip
-    if charts:
-        from napari_stml.figures.charts import stored_chart
-
-        return stored_chart(section, charts[0], width_mm=options.width_mm, dpi=options.dpi)
-    from napari_stml.figures.tissue import Print, tissue_figure
+    from napari_stml.figures.asked import asked_figure
+    from napari_stml.figures.tissue import Print
 
     limits, percentiles = asked_limits(options.limits)
     how = Print(
@@ -108,13 +100,10 @@ def _drawn(sections: Sequence[Section], options: argparse.Namespace) -> Drawing:
         image=not options.no_image, region=options.region, layer=options.layer,
         title=options.title,
     )  # fmt: skip
-    if len(values) * len(sections) == 1:
-        return tissue_figure(section, values[0], how)
-    from napari_stml.figures.panels import Panel, panel_figure
-
-    panels = [Panel(one, value) for one in sections for value in values]
-    columns = options.columns or (len(values) if min(len(values), len(sections)) > 1 else 0)
-    return panel_figure(panels, how, scales=options.scales, columns=columns)
+    return asked_figure(
+        sections, options.value, how, scales=options.scales, columns=options.columns,
+        chart_mm=options.width_mm,
+    )  # fmt: skip
 
 
 def asked_limits(text: str | None) -> tuple[tuple[float, float] | None, bool]:
@@ -133,10 +122,3 @@ def asked_limits(text: str | None) -> tuple[tuple[float, float] | None, bool]:
             do="for example --limits 0,50, --limits=-2,2 or --limits p1,p99",
         )  # fmt: skip
     return (low, high), percentiles
-
-
-def _is_chart(section: Section, name: str) -> bool:
-    run, _, value = name.partition("/")
-    if section.shelf is None or run not in section.shelf.records:
-        return False
-    return any(e.kind == "Chart" and e.name == value for e in section.shelf.entries(run))

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from napari_stml.core.params import LiveParams, Params
 
 SCHEMA = 1
-FORMATS = (".h5ad", ".csv", ".parquet")
+TABLES = (".h5ad", ".csv", ".parquet")
+FIGURES = (".pdf", ".svg", ".png", ".tif", ".tiff", ".jpg")
+FORMATS = (*TABLES, *FIGURES, ".html", ".geojson")
 
 
 class _Strict(BaseModel):
@@ -101,13 +103,38 @@ class Step(_Strict):
         return frozenset((*(v.partition("/")[0] for v in self.values_from.values()), *named))
 
 
+class FigureEntry(_Strict):
+    """How a figure is drawn; the words and defaults of `napari-stml figure`."""
+
+    values: tuple[str, ...] = ()
+    width_mm: float | None = Field(None, ge=20, le=2000)
+    dpi: int = Field(300, ge=36, le=2400)
+    limits: tuple[float, float] | None = None
+    region: str | None = None
+    map: str = ""
+    title: str | None = None
+    opacity: float = Field(0.8, ge=0, le=1)
+    image: bool = True
+    scales: Literal["auto", "shared", "own"] = "auto"
+    columns: int = Field(0, ge=0)
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _one_is_enough(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
 class Output(_Strict):
-    """A file for every section; ``{section}`` in its name becomes the section's name."""
+    """A file for every section; ``{section}`` in its name becomes the section's name.
+
+    Its ending decides: a table, a figure of what ``figure`` says, the report, the regions.
+    """
 
     file: str
     steps: tuple[str, ...] | None = None
     columns: tuple[str, ...] | None = None
     names: dict[str, str] = {}
+    figure: FigureEntry | None = None
 
     @field_validator("file")
     @classmethod
@@ -118,7 +145,14 @@ class Output(_Strict):
 
     @model_validator(mode="after")
     def _what_the_format_knows(self) -> Output:
-        whole = self.file.lower().endswith(".h5ad")
+        ending = Path(self.file).suffix.lower()
+        if (self.figure is not None) and ending not in FIGURES:
+            raise ValueError(f"a figure ends in {', '.join(FIGURES)}")
+        if ending not in TABLES:
+            if self.columns is not None or self.names:
+                raise ValueError("columns and names are for tables")
+            return self
+        whole = ending == ".h5ad"
         if whole and self.columns is not None:
             raise ValueError("an .h5ad holds all columns and genes; choose columns for a .csv")
         if self.names and not whole:
@@ -294,4 +328,6 @@ def _fields_at(loc: tuple[str | int, ...]) -> list[str]:
     model = models.get(str(loc[0]), Recipe) if len(loc) > 1 else Recipe
     if "scope" in loc[:-1]:
         model = ScopeEntry
+    if "figure" in loc[:-1]:
+        model = FigureEntry
     return [i.alias or n for n, i in model.model_fields.items() if n != "folder"]

@@ -209,7 +209,7 @@ class _Doing:
         for output in self.task.recipe.outputs:
             target = recipe_outputs.target(self.task.recipe, output, plan)
             ids = self.done.known.get(plan.label, {})
-            labels = ids if output.steps is None else output.steps
+            labels = self._read_by(output, ids)
             missing = [name for name in labels if name not in ids]
             if missing:
                 text = f"without {', '.join(missing)}"
@@ -229,8 +229,22 @@ class _Doing:
             except StmlError as error:
                 self._failed(plan.label, target.name, error)
 
+    def _read_by(self, output: Output, ids: Mapping[str, str]) -> list[str]:
+        """The steps that an output is made of: those it names, else a figure's, else all."""
+        if output.steps is not None:
+            return list(output.steps)
+        if output.figure is None:
+            return list(ids)
+        steps = {step.label for step in self.task.recipe.steps}
+        named = (value.partition("/")[0] for value in output.figure.values if "/" in value)
+        return [name for name in dict.fromkeys(named) if name in steps]
+
     def _placed(self, output: Output, ids: Mapping[str, str]) -> Output:
-        """Columns named after steps become those of their Runs."""
+        """Columns and values named after steps become those of their Runs."""
+        if output.figure is not None:
+            values = tuple(_resolved(name, ids) for name in output.figure.values)
+            figure = output.figure.model_copy(update={"values": values})
+            return output.model_copy(update={"figure": figure})
         if output.columns is None:
             return output
         columns = tuple(_resolved(name, ids) for name in output.columns)
