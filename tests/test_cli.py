@@ -222,6 +222,19 @@ def test_export_says_which_run_has_no_value_per_spot(say: Say, section: Path) ->
         assert "nothing of" not in say("export", section, target, *words, "--overwrite")[1]
 
 
+def test_figure_takes_values_and_options_in_any_order(say: Say, section: Path) -> None:
+    target = section.with_name("f.png")
+    for words in ((section, "--dpi", 60, "half", "G3"), ("--dpi", 60, section, "half", "G3")):
+        code, out, err = say("figure", *words, "--out", target)
+        assert (code, err) == (0, "")
+        assert str(target) in out
+        assert target.exists()
+        target.unlink()
+    code, _, err = say("figure", section, "half", "--dots", 60, "--out", target)
+    assert code == 2
+    assert "--dots" in err
+
+
 def test_recipe(say: Say, section: Path) -> None:
     file = section.with_name("run.yaml")
     file.write_text(

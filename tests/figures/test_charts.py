@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,18 @@ def test_lines_have_a_mark_per_point_and_a_legend() -> None:
     assert [len(line.get_xdata()) for line in lines] == [3, 3]
     assert np.isnan(lines[0].get_ydata()[1])
     assert {"score", "other", "Title", "y (%)", "a note"} <= set(texts(drawing))
+
+
+def test_a_long_note_is_broken_into_lines_and_says_all() -> None:
+    words = "Frequent groups are near everything, see the table of what chance alone would give."
+    short = chart("line", {"k": [1, 2], "score": [0.1, 0.3]})
+    long = replace(short, notes=(words,))
+    drawing = chart_figure(long, width_mm=60)
+    lines = [t for t in texts(drawing) if t in words]
+    assert len(lines) > 1
+    assert " ".join(lines) == words
+    high = [d.figure.get_figheight() for d in (chart_figure(short, width_mm=60), drawing)]
+    assert high[1] > high[0]
 
 
 def test_bars_of_classes_and_of_numbers() -> None:

@@ -84,7 +84,13 @@ def _command(name: str, words: Sequence[str]) -> int:
         prog=f"napari-stml {name}", description=COMMANDS[name].capitalize() + "."
     )
     module.configure(parser, words)
-    return int(module.act(parser.parse_args(words)) or 0)
+    return int(module.act(_read(parser, words)) or 0)
+
+
+def _read(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Namespace:
+    """Options may stand before, after or between the words of a list."""
+    lists = any(not a.option_strings and a.nargs in {"*", "+"} for a in parser._actions)
+    return parser.parse_intermixed_args(words) if lists else parser.parse_args(words)
 
 
 def _refuse(text: str, code: int) -> int:

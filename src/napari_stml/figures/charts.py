@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari_stml.core.errors import StmlError
 from napari_stml.figures.chart_kinds import DRAW
 from napari_stml.figures.drawing import Drawing, creator
-from napari_stml.figures.lettering import FAINT, MM_PER_INCH, SIZE_PT, fitting, style
+from napari_stml.figures.lettering import FAINT, MM_PER_INCH, SIZE_PT, fitting, lines, style
 
 if TYPE_CHECKING:
     from napari_stml.core.charts import Chart
@@ -43,7 +43,7 @@ def chart_figure(
             where=f"{width_mm:g} mm, {dpi} dpi",
         )
     with style():
-        notes = [fitting(n, width_mm - 4) for n in chart.notes]
+        notes = [line for note in chart.notes for line in lines(note, width_mm - 4, SIZE_PT - 1)]
         high = sized(chart, width_mm) + NOTE_MM * len(notes)
         wide_px, high_px = (round(mm / MM_PER_INCH * dpi) for mm in (width_mm, high))
         inches = (wide_px / dpi, high_px / dpi)

@@ -96,6 +96,18 @@ def fitting(text: object, room_mm: float, size_pt: float = SIZE_PT, *, bold: boo
     return name
 
 
+def lines(text: object, room_mm: float, size_pt: float = SIZE_PT) -> list[str]:
+    """The text broken between words; a word that is too long is shortened."""
+    found: list[str] = []
+    for word in plain(text, 1000).split():
+        longer = f"{found[-1]} {word}" if found else word
+        if found and width_mm(longer, size_pt) <= room_mm:
+            found[-1] = longer
+        else:
+            found.append(fitting(word, room_mm, size_pt))
+    return found
+
+
 def number(value: float) -> str:
     """Four digits at most, with a true minus."""
     return f"{value:.4g}".replace("-", "−")
