@@ -117,20 +117,13 @@ def epoch(name: str, pair: Pair, batches: int, target: float) -> None:
 
 
 def ours_on(training: Training, drawn: list[Any]) -> tuple[list[float], list[float]]:
-    import torch
-
-    optimiser = torch.optim.Adam(
-        training.model.parameters(), lr=1e-4, weight_decay=1e-4, fused=True
-    )
+    optimiser = training.optimiser()
     training.model.train()
     seconds, losses = [], []
     for batch in drawn:
         began = time.process_time()
-        optimiser.zero_grad(set_to_none=True)
         loss = training.sampled_loss(batch.nodes, batch.source, batch.target)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(training.model.parameters(), 5.0)
-        optimiser.step()
+        optimiser.step(loss)
         losses.append(float(loss.detach()))
         seconds.append(time.process_time() - began)
     return seconds, losses

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 from napari_stml.core.errors import StmlError  # noqa: E402
 from napari_stml.methods.spacon.connection_graph import with_loops  # noqa: E402
 from napari_stml.methods.spacon.training import Plan, State, Trained, Training  # noqa: E402
+from napari_stml.models.spacon import kernel  # noqa: E402
 from napari_stml.models.spacon.attention import GraphAttention  # noqa: E402
 from napari_stml.models.spacon.edges import Edges  # noqa: E402
 from napari_stml.models.spacon.network import SpaCon  # noqa: E402
@@ -62,6 +63,56 @@ def test_messages_by_hand_and_their_gradient(shape: tuple[int, int]) -> None:
     theirs = torch.autograd.grad(dense(h).square().sum(), [h, *layer.parameters()])
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("shape", [(12, (8, 6, 4)), (6, (17, 9, 4))])
+def test_compiled_and_in_torch_it_is_the_same(
+    shape: tuple[int, tuple[int, int, int]], toy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numba", reason="numba is not installed")
+    x, con, spa = torch.from_numpy(toy[0])[:, : shape[0]], Edges.of(toy[1]), Edges.of(toy[2])
+    found = []
+    for loops in (kernel.loops(), None):
+        monkeypatch.setattr(kernel, "loops", lambda given=loops: given)
+        torch.manual_seed(7)
+        model = SpaCon(*shape, dropout=0.0).train()
+        loss = model.loss(x, con, spa)
+        slopes = torch.autograd.grad(loss, list(model.parameters()))
+        found.append([loss, *slopes, *(b.double() for b in model.buffers())])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=2e-3, atol=2e-4)
+
+
+def test_dropout_leaves_its_share_out_and_repeats(toy: Any) -> None:
+    pytest.importorskip("numba", reason="numba is not installed")
+    edges, values = Edges.of(toy[1]), np.ones((N, 1), dtype=np.float32)
+    vectors = (np.zeros(1, dtype=np.float32), np.zeros(1, dtype=np.float32))
+    run = kernel.loops()
+    assert run is not None
+    kept = []
+    for seed in (5, 5, 6):
+        _, by_edge = kernel.forward(run, values, vectors, *edges.arrays, (seed, 0.1), 1)
+        kept.append(by_edge[2] > 0)
+    np.testing.assert_array_equal(kept[0], kept[1])
+    assert 0.05 < np.mean(~kept[0]) < 0.15
+    assert 0.7 < np.mean(kept[0] == kept[2]) < 0.9
+
+
+def test_threads_share_the_targets(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba", reason="numba is not installed")
+    run, edges = kernel.loops(), Edges.of(toy[1])
+    assert run is not None
+    rng = np.random.default_rng(8)
+    values, slope = (rng.random((N, 5)).astype(np.float32) for _ in range(2))
+    vectors = (values[0].copy(), values[1].copy())
+    monkeypatch.setattr(kernel, "SPLIT", 100)
+    found = []
+    for threads in (1, 3):
+        out, by_edge = kernel.forward(run, values, vectors, *edges.arrays, (5, 0.1), threads)
+        back = kernel.backward(run, slope, values, vectors, by_edge, *edges.arrays, 0.1, threads)
+        found.append((out, *back))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_a_node_that_nobody_sends_to_gets_zeros() -> None:

@@ -177,7 +177,7 @@ def _folder(
     digest = hashlib.sha256(f"{_plan(params, inputs)}{params.continue_from}".encode())
     for array in (x, both.tissue.indices, both.connections.indices, both.connections.indptr):
         digest.update(np.ascontiguousarray(array).data.cast("B"))
-    return model_folder.trainings_folder() / f"spacon-{digest.hexdigest()[:24]}"
+    return model_folder.trainings_folder() / f"spacon2-{digest.hexdigest()[:24]}"
 
 
 def _trained(

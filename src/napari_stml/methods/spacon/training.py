@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from torch import Tensor
 
+    from napari_stml.models.spacon.joined import Joined
     from napari_stml.models.spacon.network import Fusion, SpaCon
 
 Mode = Literal["sampled", "whole graph"]
@@ -89,8 +90,8 @@ class Training:
         import torch
 
         from napari_stml.models.spacon.edges import Edges
-        from napari_stml.models.spacon.network import Moments, SpaCon
-        from napari_stml.models.spacon.paired import paired
+        from napari_stml.models.spacon.network import SpaCon
+        from napari_stml.models.spacon.reconstruction import Moments
 
         if con.shape != spa.shape or con.shape[0] != len(x):
             raise ValueError("expression and both graphs must have the same spots")
@@ -99,7 +100,6 @@ class Training:
         device = plan.device
         self.x = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)).to(device)
         self.con, self.spa = Edges.of(con, device), Edges.of(spa, device)
-        self._pair = paired(self.con, self.spa)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(plan.seed)
             self.model: SpaCon = SpaCon(x.shape[1], plan.hidden, plan.fusion)
@@ -126,20 +126,15 @@ class Training:
 
         self.model.eval()
         with torch.no_grad():
-            views = self.model.views(self.x, self.con, self.spa, self._pair)
+            views = self.model.views(self.x, self.con, self.spa)
         return views.con.cpu().numpy(), views.spa.cpu().numpy()
 
     def steps(
         self, start: State | None = None, keep: Callable[[State], None] | None = None
     ) -> Generator[Step, None, Trained]:
         """Train to the end; every step is a place to stop, ``keep`` is told of every epoch."""
-        import torch
-
         plan, model = self.plan, self.model
-        fused = str(self.x.device) == "cpu"
-        optimiser = torch.optim.Adam(
-            model.parameters(), lr=plan.rate, weight_decay=plan.decay, fused=fused
-        )
+        optimiser = self.optimiser()
         sampler = Sampler(self._con_links, plan.seed) if plan.mode == "sampled" else None
         each = len(sampler) if sampler is not None else 1
         losses: list[float] = []
@@ -151,10 +146,7 @@ class Training:
             errors, size = 0.0, 0
             model.train()
             for loss, nodes in self._losses(sampler):
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-                optimiser.step()
+                optimiser.step(loss)
                 value = float(loss.detach())
                 if not np.isfinite(value):
                     raise StmlError("The loss is no longer a number", do="lower the learning rate")
@@ -169,17 +161,23 @@ class Training:
         con, spa = self.features()
         return Trained(con, spa, names.tensors(model), tuple(losses))
 
-    def _state(self, losses: list[float], optimiser: Any, sampler: Sampler | None) -> State:
+    def optimiser(self) -> Joined:
+        """Adam on the weights of the network, as the plan says."""
+        from napari_stml.models.spacon.joined import Joined
+
+        return Joined(self.model, self.plan.rate, self.plan.decay, CLIP)
+
+    def _state(self, losses: list[float], optimiser: Joined, sampler: Sampler | None) -> State:
         from napari_stml.models.spacon import names
 
         found = {f"network/{k}": v for k, v in names.tensors(self.model).items()}
-        for i, moments in optimiser.state_dict()["state"].items():
-            found |= {f"moments/{i}/{k}": v.cpu().numpy().copy() for k, v in moments.items()}
+        for name, moment in optimiser.state().items():
+            found[f"moments/{name}"] = moment.cpu().numpy().copy()
         found["dropout"] = self._generator.get_state().numpy()
         draws = {} if sampler is None else sampler.state()
         return State(len(losses), tuple(losses), draws, found)
 
-    def _restore(self, state: State, optimiser: Any, sampler: Sampler | None) -> None:
+    def _restore(self, state: State, optimiser: Joined, sampler: Sampler | None) -> None:
         import torch
 
         parts: dict[str, dict[str, Any]] = {"network": {}, "moments": {}}
@@ -188,21 +186,15 @@ class Training:
             if rest:
                 parts[kind][rest] = value
         self.load(parts["network"])
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in parts["moments"].items():
-            i, _, key = name.partition("/")
-            moments.setdefault(int(i), {})[key] = torch.from_numpy(np.array(value))
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+        moments = {k: torch.from_numpy(np.array(v)) for k, v in parts["moments"].items()}
+        optimiser.resume(moments)
         self._generator.set_state(torch.from_numpy(np.array(state.tensors["dropout"])))
         if sampler is not None:
             sampler.resume(state.draws)
 
     def _losses(self, sampler: Sampler | None) -> Generator[tuple[Tensor, int], None, None]:
         if sampler is None:
-            yield (
-                self.model.loss(self.x, self.con, self.spa, self._moments, self._pair),
-                len(self.x),
-            )
+            yield self.model.loss(self.x, self.con, self.spa, self._moments), len(self.x)
             return
         for batch in sampler.batches():
             yield self.sampled_loss(batch.nodes, batch.source, batch.target), len(batch.nodes)

@@ -1,4 +1,4 @@
-"""Graph attention with sigmoid scores, as sparse products with a written-out gradient.
+"""Graph attention with sigmoid scores, with a written-out gradient.
 
 torch's own gradient of a sparse product is slow where links are few, and messages laid out edge
 by edge are slow where they are many.
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from napari_stml.models.spacon import kernel
+
 if TYPE_CHECKING:
     from napari_stml.models.spacon.edges import Edges
 
@@ -19,35 +21,74 @@ GAIN = 1.414
 DROPOUT = 0.1
 
 
+def drawn_seed(generator: torch.Generator | None) -> int:
+    """A seed for the dropout of one layer."""
+    return int(torch.randint(1 << 32, (1,), generator=generator))
+
+
 class _Attend(torch.autograd.Function):
-    """Weighted sum of the sources' values; weights are a softmax over the edges of a target."""
+    """Weighted sum of the sources' values; weights are a softmax over the edges of a target.
+
+    An edge's score is what its source and its target add, inner products of their values with
+    two vectors.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, values: Tensor, at_source: Tensor, at_target: Tensor, edges: Edges,
-        kept: Tensor | None,
+        ctx: Any, values: Tensor, of_source: Tensor, of_target: Tensor, edges: Edges,
+        dropout: float, generator: torch.Generator | None,
     ) -> Tensor:  # fmt: skip
         values = values.contiguous()
-        score = torch.sigmoid(edges.at_sources(at_source) + edges.at_targets(at_target))
+        loops = kernel.loops() if kernel.fits(values) else None
+        ctx.edges, ctx.loops, ctx.dropout = edges, loops, dropout
+        if loops is not None:
+            seed = drawn_seed(generator) if dropout else 0
+            vectors = (of_source.numpy(), of_target.numpy())
+            out, ctx.found = kernel.forward(
+                loops, values.numpy(), vectors, *edges.arrays, (seed, dropout),
+                torch.get_num_threads(),
+            )  # fmt: skip
+            ctx.save_for_backward(values, of_source, of_target)
+            return torch.from_numpy(out)
+        score = torch.sigmoid(
+            edges.at_sources(values @ of_source) + edges.at_targets(values @ of_target)
+        )
         weight = torch.exp(score)  # scores lie in (0, 1): no maximum has to be taken away
         weight = weight / edges.at_targets(edges.sum_at_target(weight))
-        used = weight if kept is None else weight * kept
-        ctx.edges, ctx.kept = edges, kept
-        ctx.save_for_backward(values, score, weight, used)
+        used = weight
+        if dropout:
+            drawn = torch.rand(len(edges), device=values.device, generator=generator)
+            used = weight * ((drawn >= dropout).to(values.dtype) / (1 - dropout))
+        ctx.save_for_backward(values, of_source, of_target, score, weight, used)
         return edges.gathered(used, values)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        values, score, weight, used = ctx.saved_tensors
-        edges: Edges = ctx.edges
+        values, of_source, of_target, *more = ctx.saved_tensors
         gradient = gradient.contiguous()
-        of_values = edges.spread(used, gradient) if ctx.needs_input_grad[0] else None
-        of_weight = edges.products(gradient, values)
-        if ctx.kept is not None:
-            of_weight = of_weight * ctx.kept
-        mean = edges.sum_at_target(weight * of_weight)
-        of_score = weight * (of_weight - edges.at_targets(mean)) * score * (1 - score)
-        return of_values, edges.sum_at_source(of_score), edges.sum_at_target(of_score), None, None
+        if ctx.loops is not None:
+            vectors = (of_source.numpy(), of_target.numpy())
+            source, start = ctx.edges.arrays
+            arrays = kernel.backward(
+                ctx.loops, gradient.numpy(), values.numpy(), vectors, ctx.found, source, start,
+                ctx.dropout, torch.get_num_threads(),
+            )  # fmt: skip
+            return *(torch.from_numpy(a) for a in arrays), None, None, None
+        of_values, at_source, at_target = _backward(ctx, gradient, values, *more)
+        if ctx.needs_input_grad[0]:
+            of_values.addr_(at_source, of_source).addr_(at_target, of_target)
+        return of_values, at_source @ values, at_target @ values, None, None, None
+
+
+def _backward(
+    ctx: Any, gradient: Tensor, values: Tensor, score: Tensor, weight: Tensor, used: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    edges: Edges = ctx.edges
+    of_values = edges.spread(used, gradient)
+    of_weight = edges.products(gradient, values) * (used != 0) / (1 - ctx.dropout)
+    mean = edges.sum_at_target(weight * of_weight)
+    of_score = weight * (of_weight - edges.at_targets(mean)) * score * (1 - score)
+    return of_values, edges.sum_at_source(of_score), edges.sum_at_target(of_score)
 
 
 class GraphAttention(nn.Module):
@@ -69,24 +110,14 @@ class GraphAttention(nn.Module):
         inner, outer = self.lin_src.shape
         if outer > inner:
             return self.narrow(h, edges) @ self.lin_src
-        return self.wide(h @ self.lin_src, edges)
-
-    def wide(self, z: Tensor, edges: Edges) -> Tensor:
-        """Aggregate what has been multiplied by the weights."""
-        return self.attend(z, z @ self.att_src.view(-1), z @ self.att_dst.view(-1), edges)
+        return self._attend(h @ self.lin_src, self.att_src.view(-1), self.att_dst.view(-1), edges)
 
     def narrow(self, h: Tensor, edges: Edges) -> Tensor:
         """Aggregate before the weights are multiplied."""
-        source = h @ (self.lin_src @ self.att_src.view(-1))
-        target = h @ (self.lin_src @ self.att_dst.view(-1))
-        return self.attend(h, source, target, edges)
+        source, target = (self.lin_src @ a.view(-1) for a in (self.att_src, self.att_dst))
+        return self._attend(h, source, target, edges)
 
-    def attend(self, values: Tensor, source: Tensor, target: Tensor, edges: Edges) -> Tensor:
-        """Aggregate by the scores of both ends; dropout as in training."""
-        kept = None
-        if self.training and self.dropout:
-            drawn = torch.rand(len(edges), device=values.device, generator=self.generator)
-            stays = drawn >= self.dropout
-            kept = stays.to(values.dtype) / (1 - self.dropout)
-        found: Tensor = _Attend.apply(values, source, target, edges, kept)
+    def _attend(self, values: Tensor, source: Tensor, target: Tensor, edges: Edges) -> Tensor:
+        dropout = self.dropout if self.training else 0.0
+        found: Tensor = _Attend.apply(values, source, target, edges, dropout, self.generator)
         return found

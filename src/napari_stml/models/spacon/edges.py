@@ -1,10 +1,11 @@
-"""Links between nodes, sorted both ways, so that messages are products of sparse matrices."""
+"""Links between nodes, sorted by the node they lead to."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,17 +21,13 @@ if TYPE_CHECKING:
 class Edges:
     """Messages from ``source`` to ``target``, ordered by target, each pair once.
 
-    ``start`` are the first edges of the targets (n + 1); ``back_start``, ``back_target`` and
-    ``back_edge`` are the same links ordered by source.
+    ``start`` are the first edges of the targets (n + 1). The rest is worked out where torch does
+    the sums; the compiled loops need no more.
     """
 
     n: int
     source: Tensor
-    target: Tensor
     start: Tensor
-    back_start: Tensor
-    back_target: Tensor
-    back_edge: Tensor
 
     @classmethod
     def of(cls, links: csr_matrix, device: str = "cpu") -> Edges:
@@ -49,20 +46,30 @@ class Edges:
         cls, source: NDArray[np.integer], target: NDArray[np.integer], n: int, device: str = "cpu"
     ) -> Edges:
         """From pairs, of which none may stand twice."""
-        order = _order(target, n)
-        sender, receiver = source[order].astype(np.int64), target[order].astype(np.int64)
-        back = _order(sender, n)
-
-        def place(values: NDArray[np.int64]) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(values)).to(device)
-
-        return cls(
-            n, place(sender), place(receiver), place(_starts(receiver, n)),
-            place(_starts(sender, n)), place(receiver[back]), place(back.astype(np.int64)),
-        )  # fmt: skip
+        sender = source[_order(target, n)].astype(np.int64, copy=False)
+        start = np.zeros(n + 1, dtype=np.int64)
+        np.cumsum(np.bincount(target, minlength=n), out=start[1:])
+        return cls(n, torch.from_numpy(sender).to(device), torch.from_numpy(start).to(device))
 
     def __len__(self) -> int:
         return int(self.source.shape[0])
+
+    @cached_property
+    def arrays(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Sources and starts, as the compiled loops take them."""
+        return self.source.numpy().astype(np.int32), self.start.numpy()
+
+    @cached_property
+    def target(self) -> Tensor:
+        return torch.repeat_interleave(self.start.diff())
+
+    @cached_property
+    def _back(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The same links ordered by source: starts, targets, which edge each one is."""
+        edge = torch.argsort(self.source, stable=True)
+        counts = torch.bincount(self.source, minlength=self.n)
+        start = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        return start, self.target[edge], edge
 
     def gathered(self, weights: Tensor, values: Tensor) -> Tensor:
         """Sum of the sources' values at every target; (n, d)."""
@@ -70,9 +77,8 @@ class Edges:
 
     def spread(self, weights: Tensor, values: Tensor) -> Tensor:
         """Transposed: sum of the targets' values at every source."""
-        return _sums(
-            values, self.back_target, self.back_start, weights.index_select(0, self.back_edge)
-        )
+        start, target, edge = self._back
+        return _sums(values, target, start, weights.index_select(0, edge))
 
     def products(self, at_target: Tensor, at_source: Tensor) -> Tensor:
         """Inner product of the two rows that every edge joins."""
@@ -114,7 +120,3 @@ def _order(ids: NDArray[np.integer], n: int) -> NDArray[np.intp]:
     """Stable order; up to 65,536 nodes by numpy's radix sort, ten times as quick."""
     short = ids.astype(np.uint16) if n <= 1 << 16 else ids
     return np.argsort(short, kind="stable")
-
-
-def _starts(sorted_ids: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(np.bincount(sorted_ids, minlength=n))]).astype(np.int64)
