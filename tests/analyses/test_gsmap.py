@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -268,12 +269,19 @@ def test_steps_and_quick_mode_leave_the_same_map(
     assert gsmap("run_spatial_ldsc", *place, *trait) == 0
     assert gsmap("run_cauchy_combination", *place, "--trait_name", "marked", "--annotation",
                  "domain") == 0  # fmt: skip
-    assert gsmap("run_report", *place, "--trait_name", "marked", "--annotation", "domain") == 0
+    assert gsmap("run_report", *place, "--trait_name", "marked", "--annotation", "domain",
+                 "--top_corr_genes", 3) == 0  # fmt: skip
     stepped = pd.read_csv(tmp_path / "s/spatial_ldsc/s_marked.csv.gz").set_index("spot")
     cauchy = pd.read_csv(tmp_path / "s/cauchy_combination/s_marked.Cauchy.csv.gz")
     assert cauchy["annotation"][0] == "immune"
     genes = pd.read_csv(tmp_path / "s/report/marked/s_marked_Gene_Diagnostic_Info.csv")
     assert genes["Gene"][0].startswith("IG")
+    _page_is_whole(tmp_path / "s/report/marked", genes["Gene"][:3].tolist())
+    assert gsmap("run_report", *place, "--trait_name", "marked", "--selected_genes", "IG2",
+                 "--fig_width", 400, "--fig_height", 300, "--fig_style", "dark") == 0  # fmt: skip
+    _page_is_whole(tmp_path / "s/report/marked", ["IG2"])
+    assert gsmap("run_report", *place, "--trait_name", "marked", "--selected_genes", "NO1") == 2
+    assert "no scores of NO1" in capsys.readouterr().err
 
     resource = tmp_path / "resource"
     assert (
@@ -294,6 +302,31 @@ def test_steps_and_quick_mode_leave_the_same_map(
                  "--no_expression_fraction") == 0  # fmt: skip
     assert gsmap("run_spatial_ldsc", *place, *trait) == 2
     assert "run run-generate-ldscore again" in capsys.readouterr().err.lower()
+
+
+def _page_is_whole(folder: Path, genes: list[str]) -> None:
+    """All of gsMap's files are there, and the page needs none of them."""
+    page = (folder / "s_marked_gsMap_Report.html").read_text()
+    assert "default-src 'none'" in page
+    assert "<script" not in page
+    assert not re.search(r"""(src|href)=["'](?!data:)""", page)
+    assert page.count("<details>") == len(genes)
+    maps = {p.name for p in (folder / "GSS_plot").glob("*.png")}
+    assert maps == {f"s_{g}_{k}_Distribution.png" for g in genes for k in ("GSS", "Expression")}
+    assert (folder / "gsMap_plot/s_marked_gsMap_plot.png").is_file()
+    assert (folder / "manhattan_plot/s_marked_Diagnostic_Manhattan_Plot.png").is_file()
+
+
+def test_names_of_a_report_cannot_become_markup() -> None:
+    from napari_stml.figures.trait_page import GeneMaps, TraitPage, trait_page
+
+    evil = "<img src=x onerror=alert(1)>"
+    page = trait_page(TraitPage(
+        evil, evil, ((evil, evil),), (evil,), b"", ((evil,) * 5,), {}, ((evil,) * 4,),
+        (GeneMaps(evil, evil, None, b""),), ((evil, evil),),
+    ))  # fmt: skip
+    assert "<img src=x" not in page
+    assert page.count("&lt;img src=x") >= 12
 
 
 def test_the_network_and_the_slice_mean_from_the_command_line(

@@ -22,7 +22,7 @@ STEPS = {
     "run-generate-ldscore": "step 3: LD scores of the spots from a panel",
     "run-spatial-ldsc": "step 4: a regression per spot",
     "run-cauchy-combination": "step 5: one p for each annotation",
-    "run-report": "step 6: genes behind the map, as tables",
+    "run-report": "step 6: the page of a trait, with its tables and pictures",
     "create-slice-mean": "the mean of several samples, so that they can be compared",
     "check-resource": "say what of a resource directory is there, and where to get the rest",
     "build-resource": "make a resource directory from a PLINK panel of any ancestry",

@@ -51,6 +51,10 @@ def configure(parser: argparse.ArgumentParser, step: str) -> None:
         parser.add_argument("--output_file", help="where the pooled table goes")
     if cauchy or step == "run-report":
         parser.add_argument("--trait_name", required=True)
+    if step == "run-report":
+        from napari_stml.cli.gsmap_report import add_report
+
+        add_report(parser)
     parser.add_argument("--threads", type=int, default=1, help="(default: 1)")
     parser.add_argument("--device", default="cpu", help="for the network of step 1")
 
@@ -94,13 +98,17 @@ def act(options: argparse.Namespace, step: str) -> Words:
             out = Path(options.output_file) if options.output_file else None
             return tables.cauchy_combination(trees, options.trait_name, annotation, out)
         case "run-report":
-            return tables.gene_report(tree, options.trait_name, annotation)
+            from napari_stml.cli.gsmap_report import report
+
+            options.report_sumstats = options.sumstats_file
+            return report(tree, options.trait_name, options)
     return _quick(tree, options)
 
 
 def _quick(tree: ResultTree, options: argparse.Namespace) -> Words:
     """Run every step anew: nothing of an earlier run in this folder is taken over."""
     from napari_stml.analyses._gsmap import steps, tables
+    from napari_stml.cli.gsmap_report import report
 
     traits, folder = traits_of(options), Path(options.gsMap_resource_dir)
     source, key = Path(options.hdf5_path), options.latent_representation
@@ -120,7 +128,7 @@ def _quick(tree: ResultTree, options: argparse.Namespace) -> Words:
     notes += yield from _regress(tree, options, folder)
     for trait in traits:
         notes += yield from tables.cauchy_combination([tree], trait, options.annotation)
-        notes += yield from tables.gene_report(tree, trait, options.annotation)
+        notes += yield from report(tree, trait, options)
     return notes
 
 

@@ -15,7 +15,7 @@ from napari_stml.figures.tissue import Print, tissue_figure
 from napari_stml.io.alignment import with_kept_alignment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari_stml.core.run_record import RunRecord
     from napari_stml.io.section import Section
@@ -103,18 +103,23 @@ def report(
             on_run(record.title or record.id)
         body.append(report_runs.run_part(section, record, words, notes))
     body.append(report_runs.undone_part(section))
+    return whole_page(f"{section.name}: report", body), tuple(notes)
+
+
+def whole_page(title: str, body: Sequence[Markup]) -> str:
+    """Lay out a page that loads nothing from anywhere and runs nothing."""
     head = tag(
         "head",
         Markup('<meta charset="utf-8">'),
         Markup(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
         Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
         Markup('<meta name="referrer" content="no-referrer">'),
-        tag("title", f"{section.name}: report"),
+        tag("title", title),
         Markup(f"<style>{CSS}</style>"),
     )
     foot = tag("p", f"{WARNING} {creator()}", class_="small")
     page = Markup(f'<html lang="en">{head}{tag("body", *body, foot)}</html>')
-    return f"<!doctype html>\n{page}\n", tuple(notes)
+    return f"<!doctype html>\n{page}\n"
 
 
 def facts(section: Section) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""gsMap's steps 4 to 6 on its folders: spatial LDSC, Cauchy combination, genes."""
+"""gsMap's steps 4 and 5 on its folders: spatial LDSC, Cauchy combination."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.analyses._gsmap.charts import neg_log10
 from napari_stml.analyses._gsmap.reference import reference_of
 from napari_stml.analyses._gsmap.run import answered, matched, weights_of
 from napari_stml.analyses._gsmap.scores import Scores
-from napari_stml.analyses._gsmap.steps import labels_of, positions
+from napari_stml.analyses._gsmap.steps import labels_of
 from napari_stml.analyses._shared.progress import at, span
 from napari_stml.core.errors import StmlError
 from napari_stml.io.gsmap import resource
@@ -29,7 +28,6 @@ from napari_stml.io.gsmap.tree import (
     same_input,
 )
 from napari_stml.methods.gsmap.cauchy import by_label
-from napari_stml.methods.gsmap.diagnostics import best_labels, gene_table
 from napari_stml.methods.gsmap.regression import SPOTS, Design, Estimate
 from napari_stml.methods.gsmap.trait import Reference, Trait, baseline_sum, lay_on
 from napari_stml.methods.gsmap.trait_maps import maps_of_scores, trait_maps
@@ -156,7 +154,7 @@ def cauchy_combination(
     for i, tree in enumerate(trees):
         yield at(90 * i / len(trees), f"reading {tree.sample}")
         table = read_spots(need(tree.spots(trait), "run-spatial-ldsc"), safe_name(trait))
-        own = _labels(tree, annotation).reindex(pd.Index(table.spots, dtype=object))
+        own = labels_by_spot(tree, annotation).reindex(pd.Index(table.spots, dtype=object))
         if own.isna().all():
             raise StmlError("No spot of the table has a label", where=tree.spots(trait),
                             do="use the sample that step 2 wrote")  # fmt: skip
@@ -179,40 +177,7 @@ def cauchy_combination(
     return (*words, f"written: {path}")
 
 
-def gene_report(tree: ResultTree, trait: str, annotation: str) -> Words:
-    """Step 6 as tables: genes by correlation, and the map with positions; always made anew."""
-    import pandas as pd
-
-    yield at(0, "reading the scores")
-    genes, spots, values = read_scores(need(tree.scores, "run-latent-to-gene"))
-    table = read_spots(need(tree.spots(trait), "run-spatial-ldsc"), safe_name(trait))
-    same_input(tree.spots(trait), tree.scores, "run-spatial-ldsc")
-    p = pd.Series(table.p, index=table.spots).reindex(list(spots)).to_numpy()
-    best = None
-    if annotation:
-        own = _labels(tree, annotation).reindex(list(spots)).astype("category")
-        best = best_labels(values, np.asarray(own.cat.codes), tuple(map(str, own.cat.categories)))
-    yield at(40, "genes")
-    found = gene_table(values, genes, neg_log10(p), best)
-    path = tree.genes(trait)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame({
-        "Gene": found.genes, "Annotation": found.label, "Median_GSS": found.median,
-        "PCC": found.correlation,
-    }).to_csv(path, index=False)  # fmt: skip
-    data = read_sample(tree.latent)
-    xy = pd.DataFrame(positions(data, tree.latent), index=data.obs_names, columns=["sx", "sy"])
-    here = xy.reindex(list(spots)).assign(p=p, logp=neg_log10(p))
-    if annotation:
-        here = here.assign(annotation=_labels(tree, annotation).reindex(list(spots)))
-    name = f"{tree.sample}_{safe_name(trait)}_gsMap_plot.csv"
-    target = tree.report(trait) / "gsMap_plot" / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    here.to_csv(target)
-    return f"written: {path}", f"written: {target}"
-
-
-def _labels(tree: ResultTree, annotation: str) -> Any:
+def labels_by_spot(tree: ResultTree, annotation: str) -> Any:
     """Labels of the sample's spots by name; missing ones are missing."""
     import pandas as pd
 

@@ -46,10 +46,10 @@ def gene_parts(
         table = gene_table(scored.values, scored.genes, neg_log10(p), best)
         tables.append((trait.name, table))
         top = table.genes[: params.top_genes]
-        charts.append(_bars(trait.name, table))
+        charts.append(gene_bars(trait.name, table))
         plot = manhattan(
-            storable_name(f"manhattan_{trait.name}"), f"{trait.name}: SNPs", _snp_p(part, sumstats),
-            SnpPlaces(part.chromosome, part.bp, part.gene), top,
+            storable_name(f"manhattan_{trait.name}"), f"{trait.name}: SNPs",
+            snp_p(part.names, sumstats), SnpPlaces(part.chromosome, part.bp, part.gene), top,
         )  # fmt: skip
         charts += [plot] if plot is not None else []
     kept, _ = fitting(charts)
@@ -62,7 +62,7 @@ def gene_parts(
     return parts, list(kept)
 
 
-def _bars(trait: str, table: GeneTable) -> Chart:
+def gene_bars(trait: str, table: GeneTable) -> Chart:
     genes = table.genes[:BARS]
     data = {"gene": list(genes), "correlation": numbers(table.correlation[:BARS])}
     return Chart(
@@ -82,14 +82,14 @@ def _table(tables: Sequence[tuple[str, GeneTable]], most: int) -> Table:
     })  # fmt: skip
 
 
-def _snp_p(part: SnpPart, sumstats: Sumstats) -> NDArray[np.float64]:
-    """Two-sided p of the reference's SNPs."""
+def snp_p(snps: NDArray[np.object_], sumstats: Sumstats) -> NDArray[np.float64]:
+    """Two-sided p of these SNPs; NaN where the trait does not have them."""
     import pandas as pd
     from scipy.special import ndtr
 
     first = ~pd.Index(sumstats.snps, dtype=object).duplicated()
     names = pd.Index(sumstats.snps[first], dtype=object)
-    place = names.get_indexer(pd.Index(part.names, dtype=object))
+    place = names.get_indexer(pd.Index(snps, dtype=object))
     z = np.abs(sumstats.z[first].astype(np.float64))
     p = np.clip(2 * ndtr(-z), 1e-300, 1)
     return np.where(place >= 0, p[place], np.nan)
