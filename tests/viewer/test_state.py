@@ -237,6 +237,32 @@ def test_nothing_is_written_by_looking(
     assert made.shelf is None
 
 
+def test_both_sides_of_a_swipe_have_one_scale_where_numbers_compare(
+    opened: ViewerState, settle: Callable[[], None]
+) -> None:
+    view = opened.current
+    assert view is not None
+    opened.colour_by("A")
+    own = view.shown.scale  # type: ignore[union-attr]
+    opened.wishes.swipe_requested("B")
+    settle()
+    left, right = view.shown, view.beside
+    assert left is not None
+    assert right is not None
+    assert left.scale == right.scale
+    alone = right.alone_again().scale
+    assert left.scale.low == min(own.low, alone.low)  # type: ignore[union-attr]
+    assert left.scale.high == max(own.high, alone.high)  # type: ignore[union-attr]
+    opened.wishes.limits_requested(1.0, 3.0)
+    assert (view.beside.scale.low, view.beside.scale.high) == (1.0, 3.0)  # type: ignore[union-attr]
+    opened.wishes.limits_requested(1.0, 99.0, True)
+    opened.wishes.swipe_requested("")
+    assert view.shown.scale == own, "alone it has its own limits again"  # type: ignore[union-attr]
+    opened.wishes.swipe_requested("score")
+    settle()
+    assert view.beside.scale != view.shown.scale, "a column is not counted in what genes are"  # type: ignore[union-attr]
+
+
 def test_swipe_shows_two_values(opened: ViewerState, settle: Callable[[], None]) -> None:
     opened.colour_by("A")
     opened.wishes.swipe_requested("domain")
@@ -405,3 +431,16 @@ def test_files_that_are_read_for_long_stay_open(
     opened.close()
     go.set()
     assert closed == []
+
+
+def test_a_section_is_looked_at_as_a_whole_beside_a_larger_hidden_one(
+    state: ViewerState, make: Callable[..., Section]
+) -> None:
+    state.open(make("large", um_per_px=50.0, name="large"))
+    state.open(make("small", um_per_px=0.5, name="small"))
+    low, high = visible_box(state.viewer)
+    assert 0.9 < (high - low).min() / 200 < 1.3
+    state.viewer.scene.camera.zoom /= 100
+    state.wishes.zoom_requested("everything")
+    low, high = visible_box(state.viewer)
+    assert 0.9 < (high - low).min() / 200 < 1.3

@@ -26,6 +26,11 @@ def zoom_to(viewer: Viewer, low_yx: ArrayLike, high_yx: ArrayLike) -> None:
     camera.zoom = float(min(height / extent[0], width / extent[1]))
 
 
+def show_everything(viewer: Viewer) -> None:
+    """Show all that is visible: another section's hidden layers may lie elsewhere."""
+    viewer.reset_view(layers=[layer for layer in viewer.layers if layer.visible] or None)
+
+
 def centre_on(viewer: Viewer, yx: ArrayLike) -> None:
     """Move without zooming."""
     camera = viewer.scene.camera

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_stml.core.results import Graph, Tiles, View
+from napari_stml.viewer.camera import show_everything
 from napari_stml.viewer.element_layer import points_layer, shapes_layer
 from napari_stml.viewer.frame import Frame
 from napari_stml.viewer.graph_layer import graph_layer
@@ -84,7 +85,7 @@ class SectionView:
         if self.section.observations is not None:
             self.spots()
         self.viewer.canvas.overlays.scale_bar.visible = self.frame.um_per_px is not None
-        self.viewer.reset_view()
+        show_everything(self.viewer)
 
     def _drawn_slide(self, name: str) -> list[Image]:
         self.watches.setdefault(name, Watch())

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_stml.core.errors import StmlError
 from napari_stml.core.rules import parse
-from napari_stml.viewer.camera import visible_box, zoom_to
+from napari_stml.viewer.camera import show_everything, visible_box, zoom_to
 from napari_stml.viewer.colours import ColourScale
 from napari_stml.viewer.element_layer import read_points
 from napari_stml.viewer.places import chosen_shapes_box, region_boxes, tissue_box
@@ -320,7 +320,7 @@ class LookWishes:
             observed = view.section.observations
             box = view.world_box(selection.mask(observed)) if observed is not None else None
         if box is None:
-            viewer.reset_view()
+            show_everything(viewer)
         else:
             zoom_to(viewer, *box)
 
