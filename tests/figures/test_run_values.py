@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from napari_stml.core.needs import Need
 
 N = 100
-HOW = Print(width_mm=80, dpi=100, opacity=1.0, title="", region="0,0,200,200")
+HOW = Print(width_mm=80, dpi=100, opacity=1.0, title="", region="0,0,200,200", image=False)
 
 
 class KindsParams(Params):

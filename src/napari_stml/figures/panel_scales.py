@@ -55,20 +55,21 @@ class Cell:
         )
 
 
-def share(cells: list[Cell], how: Print, scales: Scales) -> bool:
+def share(cells: list[Cell], scales: Scales, *, given: bool = False) -> bool:
     """Give cells one scale, where that is wanted and makes sense; whether one legend does.
 
     ``auto``: genes with genes, a value with the same value of another section or Run, classes
     whose colours agree. Where only some go together, these have equal limits and legends each.
+    Limits that were ``given`` stay, and have one legend where they are equal.
     """
     some = [c for c in cells if c.sheet.shown is not None]
     shown = [c.sheet.shown for c in some if c.sheet.shown is not None]
     if scales == "own" or len(shown) < 2:
         return False
-    given = how.limits is not None and not how.percentiles
     numeric = [s for s in shown if s.scale is not None]
     if len(numeric) == len(shown):
-        together = all(c.is_gene for c in some) or len({c.word for c in some}) == 1
+        alike = all(c.is_gene for c in some) or len({c.word for c in some}) == 1
+        together = len({s.scale for s in numeric}) == 1 if given else alike
         if scales == "shared" or together:
             if len({s.scale.name for s in numeric if s.scale is not None}) == 1:
                 _one_scale(some, given=given)
@@ -83,8 +84,8 @@ def share(cells: list[Cell], how: Print, scales: Scales) -> bool:
             "These values cannot share one scale", where=", ".join(s.name for s in shown),
             do="numbers go with numbers, classes with classes of the same names; or own scales",
         )  # fmt: skip
-    for group in _same_values(some):
-        _one_scale(group, given=given)
+    for group in () if given else _same_values(some):
+        _one_scale(group)
     return False
 
 
@@ -98,7 +99,7 @@ def _same_values(cells: list[Cell]) -> list[list[Cell]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _one_scale(cells: list[Cell], *, given: bool) -> None:
+def _one_scale(cells: list[Cell], *, given: bool = False) -> None:
     first = cells[0].sheet.shown
     assert first is not None
     assert first.scale is not None

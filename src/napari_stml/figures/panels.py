@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_stml.core.errors import StmlError
-from napari_stml.figures import legend, observed
+from napari_stml.figures import legend
 from napari_stml.figures.drawing import Drawing, creator
 from napari_stml.figures.lettering import MM_PER_INCH, SIZE_PT, fitting, style
 from napari_stml.figures.panel_scales import Cell, common_plan, share
-from napari_stml.figures.region import part_of
-from napari_stml.figures.sheet import Sheet, draw_map, facts, plan_of, value_of
+from napari_stml.figures.sheet import draw_map, facts, plan_of, sheet_of
 from napari_stml.figures.tissue import EDGE_MM, TITLE_MM, Print, empty_figure
 from napari_stml.io.alignment import with_kept_alignment
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from napari_stml.figures.panel_scales import Scales
+    from napari_stml.figures.values import Shown
     from napari_stml.io.section import Section
 
 GAP_MM = 2.0
@@ -37,9 +37,13 @@ class Panel:
     """
 
     section: Section
-    value: str
+    value: str | Shown
     title: str | None = None
     limits: tuple[float, float] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.value if isinstance(self.value, str) else self.value.name
 
 
 def panel_figure(
@@ -60,7 +64,9 @@ def panel_figure(
         raise StmlError("A figure needs a value at least")
     with style():
         cells = [_cell(panel, panels, how) for panel in panels]
-        together = share(cells, how, scales)
+        given = how.limits is not None and not how.percentiles
+        given |= any(p.limits is not None or not isinstance(p.value, str) for p in panels)
+        together = share(cells, scales, given=given)
         figure = _arranged(cells, how, together, columns or _columns(len(cells)))
     title = how.title or ", ".join(dict.fromkeys(cell.title for cell in cells))
     report = {
@@ -75,19 +81,19 @@ def panel_figure(
 def _cell(panel: Panel, panels: Sequence[Panel], how: Print) -> Cell:
     section = with_kept_alignment(panel.section)
     own = how if panel.limits is None else replace(how, limits=panel.limits, percentiles=False)
-    value = "" if panel.value == SLIDE and SLIDE not in section.columns() else panel.value
-    sheet = Sheet(own, part_of(section, how.region), *value_of(section, value, own))
-    if sheet.shown is not None and sheet.overlay is None and section.observations is not None:
-        sheet.rows = observed.inside(section.observations, sheet.part.box)
+    value = panel.value
+    if isinstance(value, str) and value == SLIDE and SLIDE not in section.columns():
+        value = ""
+    sheet = sheet_of(section, value, own)
     return Cell(section, sheet, panel.title if panel.title is not None else _title(panel, panels))
 
 
 def _title(panel: Panel, panels: Sequence[Panel]) -> str:
     several = len({(str(p.section.path), p.section.name) for p in panels}) > 1
-    one = len({p.value for p in panels}) == 1
+    one = len({p.name for p in panels}) == 1
     words = [panel.section.name] if several else []
     if not (several and one):
-        words.append(panel.value or SLIDE)
+        words.append(panel.name or SLIDE)
     return ": ".join(words)
 
 

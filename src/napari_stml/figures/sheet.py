@@ -14,6 +14,7 @@ from napari_stml.figures import legend, observed, overlays
 from napari_stml.figures.drawn import REGIONS, drawn_regions
 from napari_stml.figures.lettering import INK, MM_PER_INCH, SIZE_PT, width_mm
 from napari_stml.figures.placing import place_picture
+from napari_stml.figures.region import part_of
 from napari_stml.figures.scale_bar import in_words, round_length
 from napari_stml.figures.values import Shown, shown_value
 
@@ -43,7 +44,19 @@ class Sheet:
     report: dict[str, Any] = field(default_factory=dict)
 
 
-def value_of(section: Section, value: str, how: Print) -> tuple[Shown | None, ResultPart | None]:
+def sheet_of(section: Section, value: str | Shown, how: Print) -> Sheet:
+    """Find a value by its name, or take it as it is, and the observations that are drawn."""
+    part = part_of(section, how.region)
+    sheet = Sheet(how, part, *((value, None) if isinstance(value, Shown)
+                               else _value_of(section, value, how)))  # fmt: skip
+    shown = sheet.shown
+    if shown is not None and sheet.overlay is None and section.observations is not None:
+        rows = observed.inside(section.observations, part.box)
+        sheet.rows = rows if shown.off is None else rows[~shown.off[rows]]
+    return sheet
+
+
+def _value_of(section: Section, value: str, how: Print) -> tuple[Shown | None, ResultPart | None]:
     if not value:
         return None, None
     run, _, name = value.partition("/")
@@ -176,6 +189,8 @@ def _value_words(sheet: Sheet) -> dict[str, Any]:
     if sheet.rows is not None:
         said["observations"] = len(sheet.rows)
         said["missing"] = int(shown.missing[sheet.rows].sum())
+    if shown.off is not None and shown.off.any():
+        said["switched off"] = int(shown.off.sum())
     if shown.scale is not None:
         said["colour_map"] = shown.scale.name
         said["limits"] = [shown.scale.low, shown.scale.high]

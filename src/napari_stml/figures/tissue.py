@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_stml.core.errors import StmlError
-from napari_stml.figures import legend, observed
+from napari_stml.figures import legend
 from napari_stml.figures.drawing import Drawing, creator
 from napari_stml.figures.lettering import MM_PER_INCH, SIZE_PT, fitting, style
-from napari_stml.figures.region import part_of
-from napari_stml.figures.sheet import Sheet, draw_map, facts, plan_of, value_of
+from napari_stml.figures.sheet import Sheet, draw_map, facts, plan_of, sheet_of
 from napari_stml.io.alignment import with_kept_alignment
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from napari_stml.core.geometry import Box
+    from napari_stml.figures.values import Shown
     from napari_stml.io.section import Section
 
 EDGE_MM, TITLE_MM = 1.5, 5.0
@@ -65,20 +65,22 @@ class Print:
         return round(mm / MM_PER_INCH * self.dpi)
 
 
-def tissue_figure(section: Section, value: str = "", how: Print | None = None) -> Drawing:
-    """Draw a section coloured by a column, a gene or a value of a Run; "" for the slide alone."""
+def tissue_figure(section: Section, value: str | Shown = "", how: Print | None = None) -> Drawing:
+    """Draw a section coloured by a column, a gene or a value of a Run; "" for the slide alone.
+
+    A `Shown` is drawn as it is: what a window shows need not be stored.
+    """
     section = with_kept_alignment(section)
     how = how or Print()
     with style():
-        sheet = Sheet(how, part_of(section, how.region), *value_of(section, value, how))
+        sheet = sheet_of(section, value, how)
         figure, title = _drawn(section, sheet)
-    return Drawing(figure, how.dpi, title or f"{section.name} {value}".strip(), sheet.report)
+    name = value if isinstance(value, str) else value.name
+    return Drawing(figure, how.dpi, title or f"{section.name} {name}".strip(), sheet.report)
 
 
 def _drawn(section: Section, sheet: Sheet) -> tuple[Figure, str]:
-    how, box, shown = sheet.print, sheet.part.box, sheet.shown
-    if shown is not None and sheet.overlay is None and section.observations is not None:
-        sheet.rows = observed.inside(section.observations, box)
+    how, box = sheet.print, sheet.part.box
     title = _title(section, sheet)
     head = TITLE_MM if title else 0.0
     room = how.tallest_mm - head - 2 * EDGE_MM

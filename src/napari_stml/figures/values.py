@@ -40,6 +40,8 @@ class Shown:
         Of a categorical one: -1 is missing, the last row of ``colours`` is its colour.
     record
         The Run that left it.
+    off
+        Observations that are not drawn (classes switched off, values beyond a threshold).
     """
 
     name: str
@@ -50,6 +52,7 @@ class Shown:
     names: tuple[str, ...] = ()
     colours: RGBA | None = None
     record: RunRecord | None = None
+    off: NDArray[np.bool_] | None = None
 
     @property
     def missing(self) -> NDArray[np.bool_]:
@@ -60,13 +63,17 @@ class Shown:
 
     @property
     def rgba(self) -> RGBA:
-        """The colour of every observation, (n, 4)."""
+        """The colour of every observation, (n, 4); what is off is transparent."""
         if self.codes is not None:
             assert self.colours is not None
-            return self.colours[self.codes]
-        assert self.numbers is not None
-        assert self.scale is not None
-        return self.scale(self.numbers)
+            colours = self.colours[self.codes]
+        else:
+            assert self.numbers is not None
+            assert self.scale is not None
+            colours = self.scale(self.numbers)
+        if self.off is not None:
+            colours[self.off, 3] = 0.0
+        return colours
 
     def with_limits(self, low: float, high: float, *, percentiles: bool = False) -> Shown:
         if self.numbers is None or self.scale is None:

@@ -180,7 +180,10 @@ class Section:
                 if name in candidate.columns:
                     return self._column(candidate, name)
         index = pd.Index(self._names())
-        return pd.Series(self.gene(name, table=table, layer=layer), index=index, name=name)
+        numbers = pd.Series(self.gene(name, table=table, layer=layer), index=index, name=name)
+        owner = next(t for t in self._searched(table) if name in self._genes_of(t, layer))
+        numbers.attrs["unit"] = f"{owner.name} {layer or ''}".strip()  # one scale fits its genes
+        return numbers
 
     def column(self, name: str, *, table: str | None = None) -> pd.Series[Any]:
         """Read an obs column at the observations; text is categorical."""

@@ -101,7 +101,7 @@ class Shelf:
             return pd.Series(codes, index=index, name=name)
         if isinstance(part, Values):
             numbers = pd.Series(part.values, index=index, name=name)
-            numbers.attrs["scale"] = part.scale
+            numbers.attrs |= {"scale": part.scale, "unit": part.unit}
             return numbers
         raise StmlError("This value is not one per observation", where=name)
 

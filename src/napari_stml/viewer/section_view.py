@@ -245,7 +245,15 @@ class SectionView:
         return self.show(of_codes(name, codes, categories, style))
 
     def show(self, shown: Shown) -> Shown:
-        """Paint what is given and say so in the legend."""
+        """Paint what is given and say so in the legend.
+
+        Numbers of one unit on both sides of a swipe have one scale, whichever is changed.
+        """
+        before, beside = self.shown, self.beside
+        if beside is not None and shown.comparable(beside):
+            if before is None or before.name != shown.name:
+                shown = shown.joined(beside.alone_again())
+            self.beside = replace(beside, scale=shown.scale)
         self.shown = shown
         painter = self.painter()
         if self.beside is not None and self.section.observations is not None:
@@ -258,9 +266,16 @@ class SectionView:
 
     def swipe(self, beside: Shown | None, divider: float = 0.0) -> None:
         """Show another value right of a vertical line (world x); None: the first one alone."""
+        ended, new = self.beside, beside is not self.beside
         self.beside, self.divider = beside, divider
-        if self.shown is not None:
-            self.show(self.shown)
+        if self.shown is None:
+            return
+        shown = self.shown
+        if new and ended is not None and shown.comparable(ended):
+            shown = shown.alone_again()
+        if new and beside is not None:
+            shown = shown.joined(beside.alone_again())
+        self.show(shown)
 
     def _tell_legend(self) -> None:
         if self._legend is None:

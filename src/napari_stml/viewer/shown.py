@@ -37,6 +37,8 @@ class Shown:
         The one category that is shown, when it is shown alone.
     percentiles
         From which the limits were taken; None where they were given.
+    unit
+        What numbers are counted in; those of one unit can share a scale.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Shown:
     hidden: frozenset[int] = frozenset()
     alone: int | None = None
     percentiles: tuple[float, float] | None = (1.0, 99.0)
+    unit: str = ""
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -94,6 +97,26 @@ class Shown:
         scale = ColourScale(self.scale.name, a, b)
         return replace(self, scale=scale, percentiles=(low, high) if percentiles else None)
 
+    def comparable(self, other: Shown) -> bool:
+        """Whether the same colour may mean the same number in both."""
+        if self.scale is None or other.scale is None or not self.unit:
+            return False
+        diverging = {s.scale.name == DIVERGING for s in (self, other) if s.scale is not None}
+        return self.unit == other.unit and len(diverging) == 1
+
+    def joined(self, other: Shown) -> Shown:
+        """The same values with limits that hold for both."""
+        if self.scale is None or other.scale is None or not self.comparable(other):
+            return self
+        low, high = min(self.scale.low, other.scale.low), max(self.scale.high, other.scale.high)
+        return replace(self, scale=ColourScale(self.scale.name, low, high))
+
+    def alone_again(self) -> Shown:
+        """With limits of its own, unless they were given."""
+        if self.percentiles is None:
+            return self
+        return self.with_limits(*self.percentiles, percentiles=True)
+
     def with_style(self, style: CategoryStyle) -> Shown:
         """The same column after a rename, merge, split or recolour; what was hidden stays so."""
         if self.stored_codes is None or self.drawn is None:
@@ -138,12 +161,13 @@ def shown_of(
         return of_codes(name, codes, ("no", "yes"), style)
     numbers = np.asarray(values, dtype=np.float32)
     low, high = colour_limits or limits(numbers)
-    if getattr(values, "attrs", {}).get("scale") == "diverging" and not colour_limits:
+    said = getattr(values, "attrs", {})
+    if said.get("scale") == "diverging" and not colour_limits:
         low, high = -max(abs(low), abs(high)), max(abs(low), abs(high))
         colour_map = DIVERGING
     return Shown(
         name, numbers, ColourScale(colour_map, low, high),
-        percentiles=None if colour_limits else (1.0, 99.0),
+        percentiles=None if colour_limits else (1.0, 99.0), unit=str(said.get("unit", "")),
     )  # fmt: skip
 
 
