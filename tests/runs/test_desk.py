@@ -142,6 +142,30 @@ def test_kept_live_positions_are_runs(section: Section) -> None:
     np.testing.assert_allclose(section.values(f"{kept.id}/scaled"), 5 * section.gene("g0"))
 
 
+def test_keeping_computes_nothing_anew(section: Section, monkeypatch: pytest.MonkeyPatch) -> None:
+    [first] = run_now(wish(section, scopes=(SOME,)))
+    monkeypatch.setattr(Toy, "run", _never)
+    scope = scope_again(section, first.id)
+    [kept] = run_now(wish(section, live=ToyLive(factor=5.0), parents=(first.id,), scopes=(scope,)))
+    inside = Scope.mask(SOME, section.observations.names)  # type: ignore[union-attr]
+    found = section.values(f"{kept.id}/scaled")
+    np.testing.assert_allclose(found[inside], 5 * section.gene("g0")[inside])
+    opened = section_run.open_live(spec_of(kept, section).model_copy(update={"modules": (MODULE,)}))
+    again = opened.live.update(ToyLive(factor=5.0), None).part("scaled")
+    assert isinstance(again, Values)
+    np.testing.assert_allclose(again.values[inside], found[inside])
+
+
+def test_a_position_of_another_run_is_computed(section: Section) -> None:
+    [first] = run_now(wish(section))
+    [kept] = run_now(wish(section, gene="g1", live=ToyLive(factor=5.0), parents=(first.id,)))
+    np.testing.assert_allclose(section.values(f"{kept.id}/scaled"), 5 * section.gene("g1"))
+
+
+def _never(*_: Any) -> Any:
+    raise AssertionError("computed anew")
+
+
 @pytest.fixture
 def workers(request: pytest.FixtureRequest) -> Iterator[Workers]:
     made = Workers(WorkerSettings(path=(str(request.path.parent),), threads=1))

@@ -165,7 +165,7 @@ def _plan(params: SpaConParams, inputs: Inputs) -> Plan:
     epochs = params.steps if params.training == "whole graph" else params.epochs
     mode: Mode = "whole graph" if params.training == "whole graph" else "sampled"
     return Plan((first, second, third), params.fusion, mode, epochs, params.rate, params.decay,
-                inputs.seed, inputs.device)  # fmt: skip
+                inputs.seed, inputs.device, params.batch)  # fmt: skip
 
 
 def _folder(
@@ -222,7 +222,7 @@ def _training_words(params: SpaConParams, inputs: Inputs, trained: Trained) -> s
     if params.training == "none":
         return f"network {widths}, {params.fusion}, as drawn with seed {inputs.seed}: not trained"
     what = (
-        f"{params.epochs} epochs of sampled batches"
+        f"{params.epochs} epochs of sampled batches of {params.batch} spots"
         if params.training == "sampled"
         else f"{params.steps} steps on the whole graph (another objective than the paper's)"
     )

@@ -105,7 +105,8 @@ def run(spec: Spec, report: Report) -> Reference:
     try:
         inputs = inputs_of(run, opened)
         with threads(run.threads):
-            result = watch(analysis.run(inputs, params), report)
+            known = _kept_from(run, opened)
+            result = watch(analysis.run(inputs, params), report) if known is None else known
             if run.live:
                 live = live_of(analysis, result, inputs, params)
                 position = analysis.LiveParams.model_validate(run.live)
@@ -195,16 +196,49 @@ def open_live(spec: Spec) -> OpenedLive:
     analysis = find_analysis(run.analysis, run.modules)
     params = analysis.Params.model_validate(run.params)
     opened = [open_inputs(analysis.needs(params), s) for s in run.sections]
-    parts: dict[str, tuple[Part, ...]] = {}
-    for each in opened:
-        shelf = Shelf(Path(each.spec.store))
-        for entry in shelf.records[run.run_id].parts:
-            part = shelf.part(run.run_id, entry.name)
-            parts[entry.section] = (*parts.get(entry.section, ()), part)
-    live = live_of(analysis, Result(parts), inputs_of(run, opened), params)
+    known = _kept_from(run, opened)
+    if known is None:
+        known = _stored(run.run_id, opened)
+    live = live_of(analysis, known, inputs_of(run, opened), params)
     for each in opened:
         each.section.close()
     return OpenedLive(live, analysis.LiveParams)
+
+
+def _kept_from(run: RunSpec, opened: list[Opened]) -> Result | None:
+    """The stored result of the Run whose live view this one keeps a position of.
+
+    None where it keeps none, or where that Run is gone or was made of something else: then it
+    is computed anew.
+    """
+    for parent in run.parents if run.live else ():
+        if all(_same(run, parent, each) for each in opened):
+            return _stored(parent, opened)
+    return None
+
+
+def _same(run: RunSpec, parent: str, each: Opened) -> bool:
+    """Whether ``parent`` is the Run without the position, from the same values of this section."""
+    record = Shelf(Path(each.spec.store)).records.get(parent) if each.spec.store else None
+    if record is None or record.live or record.state != "done":
+        return False
+    name = each.section.name
+    own = {f"{name}/{k}": sign for k, sign in each.resolved.signatures.items()}
+    return (
+        (record.analysis, record.params, record.seed) == (run.analysis, run.params, run.seed)
+        and record.scope == each.spec.scope.record()
+        and {k: v for k, v in record.inputs.items() if k.startswith(f"{name}/")} == own
+    )
+
+
+def _stored(run_id: str, opened: list[Opened]) -> Result:
+    parts: dict[str, tuple[Part, ...]] = {}
+    for each in opened:
+        shelf = Shelf(Path(each.spec.store))
+        for entry in shelf.records[run_id].parts:
+            part = shelf.part(run_id, entry.name)
+            parts[entry.section] = (*parts.get(entry.section, ()), part)
+    return Result(parts)
 
 
 def stage(run: RunSpec, opened: list[Opened], result: Result) -> list[Staged]:

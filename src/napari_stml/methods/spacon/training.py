@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_stml.core.errors import StmlError
-from napari_stml.methods.spacon.sampling import Sampler
+from napari_stml.methods.spacon.sampling import SEEDS, Sampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -29,8 +29,9 @@ class Plan:
     """How the network is built and trained.
 
     ``sampled`` follows the reference: batches of 64 spots with some of those that send to them,
-    an epoch is one pass over all spots. ``whole graph`` takes every link in every step and one
-    step is one epoch: another objective, for sections on which the first takes too long.
+    an epoch is one pass over all spots. Larger batches reach hardly more spots, so that an epoch
+    costs less in proportion, and has fewer steps. ``whole graph`` takes every link in every step
+    and one step is one epoch: another objective, for sections on which the first takes too long.
     """
 
     hidden: tuple[int, int, int] = (256, 64, 16)
@@ -41,6 +42,7 @@ class Plan:
     decay: float = 1e-4
     seed: int = 42
     device: str = "cpu"
+    batch: int = SEEDS
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,9 @@ class Training:
         """Train to the end; every step is a place to stop, ``keep`` is told of every epoch."""
         plan, model = self.plan, self.model
         optimiser = self.optimiser()
-        sampler = Sampler(self._con_links, plan.seed) if plan.mode == "sampled" else None
+        sampler = None
+        if plan.mode == "sampled":
+            sampler = Sampler(self._con_links, plan.seed, batch=plan.batch)
         each = len(sampler) if sampler is not None else 1
         losses: list[float] = []
         if start is not None:
