@@ -297,6 +297,22 @@ def test_steps_and_quick_mode_leave_the_same_map(
     np.testing.assert_allclose(quickly["z"], stepped["z"], atol=5e-3)
     assert (tmp_path / "q/generate_ldscore/baseline").is_symlink()
 
+    # in parts, as on a cluster; what combines them takes them as one, and never beside the whole
+    from napari_stml.io.gsmap.tree import ResultTree
+
+    assert gsmap("run_spatial_ldsc", *place, *trait, "--chunk_range", 1, 2, "--num_processes", 2,
+                 "--use_additional_baseline_annotation", "False") == 0  # fmt: skip
+    assert gsmap("run_spatial_ldsc", *place, *trait, "--chunk_range", 3, 3) == 0
+    assert gsmap("run_spatial_ldsc", *place, *trait, "--chunk_range", 3, 4) == 2
+    assert "There are 3 chunks" in capsys.readouterr().err
+    combine = ("run_cauchy_combination", *place, "--trait_name", "marked", "--annotation", "domain")
+    assert gsmap(*combine) == 2
+    assert "remove the parts" in capsys.readouterr().err.lower()
+    ResultTree.of(tmp_path, "s").spots("marked").unlink()
+    assert gsmap(*combine) == 0
+    again = pd.read_csv(tmp_path / "s/cauchy_combination/s_marked.Cauchy.csv.gz")
+    pd.testing.assert_frame_equal(again, cauchy)
+
     # other scores than the LD scores were made of: said, not used
     assert gsmap("run_latent_to_gene", *place, "--input_hdf5_path", sample, *scored,
                  "--no_expression_fraction") == 0  # fmt: skip
@@ -333,7 +349,8 @@ def test_the_network_and_the_slice_mean_from_the_command_line(
     files: Files, sample: Path, tmp_path: Path
 ) -> None:
     place = ("--workdir", tmp_path, "--sample_name", "s")
-    short = ("--data_layer", "X", "--annotation", "domain", "--epochs", 5, "--n_comps", 20)
+    short = ("--data_layer", "X", "--annotation", "domain", "--epochs", 5, "--n_comps", 20,
+             "--pearson_residuals", "--weighted_adj", "--hierarchically")  # fmt: skip
     assert (
         gsmap("run_find_latent_representations", *place, "--input_hdf5_path", sample, *short) == 0
     )
@@ -345,6 +362,7 @@ def test_the_network_and_the_slice_mean_from_the_command_line(
         (tmp_path / "s/latent_to_gene/s_gene_marker_score.feather.stml.json").read_text()
     )
     assert made["slices"] == str(out)
+    assert made["residuals"] is True
 
 
 def test_snps_in_another_order_and_a_second_file_of_a_chromosome(

@@ -117,8 +117,9 @@ def _quick(tree: ResultTree, options: argparse.Namespace) -> Words:
         from napari_stml.analyses._gsmap.latent import LatentChoice
 
         notes += yield from steps.find_latent(
-            tree, source, options.data_layer, options.annotation, LatentChoice(),
-            threads=options.threads, device=options.device,
+            tree, source, options.data_layer, options.annotation,
+            LatentChoice(residuals=options.pearson_residuals), threads=options.threads,
+            device=options.device,
         )  # fmt: skip
     notes += yield from steps.latent_to_gene(
         tree, source if key else None, options.annotation, key or steps.LATENT,
@@ -137,10 +138,21 @@ def _regress(
 ) -> Words:
     from napari_stml.analyses._gsmap.tables import spatial_ldsc
 
+    chunks = getattr(options, "chunk_range", None)
     return spatial_ldsc(
         tree, traits_of(options), folder=folder, w_file=w_file, blocks=options.n_blocks,
         chisq_max=options.chisq_max, threads=options.threads,
+        additional=getattr(options, "use_additional_baseline_annotation", True),
+        chunks=tuple(chunks) if chunks else None,
     )  # fmt: skip
+
+
+def _yes(text: str) -> bool:
+    """Gives False for "False" too, which gsMap takes as true."""
+    known = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    if text.casefold() not in known:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither yes nor no")
+    return known[text.casefold()]
 
 
 def traits_of(options: argparse.Namespace) -> dict[str, Path]:
@@ -172,7 +184,8 @@ def latent_choice(options: argparse.Namespace) -> LatentChoice:
     from napari_stml.analyses._gsmap.latent import LatentChoice
 
     return LatentChoice(
-        components=options.n_comps, neighbours=options.n_neighbors, epochs=options.epochs,
+        residuals=options.pearson_residuals, components=options.n_comps,
+        neighbours=options.n_neighbors, epochs=options.epochs,
         settled=options.convergence_threshold, hidden=(options.feat_hidden1, options.feat_hidden2),
         attention=(options.gat_hidden1, options.gat_hidden2), dropout=options.p_drop,
         rate=options.gat_lr,
@@ -215,6 +228,9 @@ def _add_latent(parser: argparse.ArgumentParser) -> None:
         ("convergence_threshold", float, 1e-4),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=kind, default=default, help=f"(default: {default})")
+    parser.add_argument("--pearson_residuals", action="store_true", help="of raw counts")
+    for name in ("weighted_adj", "hierarchically"):
+        parser.add_argument(f"--{name}", action="store_true", help="no effect, as in gsMap")
 
 
 def _add_scores(parser: argparse.ArgumentParser, step: str) -> None:
@@ -235,11 +251,16 @@ def _add_regression(parser: argparse.ArgumentParser, step: str) -> None:
     parser.add_argument("--sumstats_config_file", help="YAML, one line TRAIT: FILE each")
     parser.add_argument("--n_blocks", type=int, default=200)
     parser.add_argument("--chisq_max", type=float)
-    parser.add_argument("--num_processes", "--max_processes", dest="threads_gsmap", type=int,
-                        help=argparse.SUPPRESS)  # fmt: skip
+    parser.add_argument("--num_processes", "--max_processes", dest="threads", type=int,
+                        default=argparse.SUPPRESS, help="the same as --threads")  # fmt: skip
     if step == "run-spatial-ldsc":
         parser.add_argument("--w_file", default="", help="prefix of the regression weights")
         parser.add_argument("--gsMap_resource_dir", help="quick mode; without it step 3's files")
+        parser.add_argument("--chunk_range", nargs=2, type=int, metavar=("FIRST", "LAST"),
+                            help="only these chunks of 1,000 spots, counted from 1")  # fmt: skip
+        parser.add_argument("--use_additional_baseline_annotation", nargs="?", type=_yes,
+                            const=True, default=True, metavar="yes|no",
+                            help="where step 3 made one (default: yes)")  # fmt: skip
 
 
 def _add_slices(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from napari_stml.core.errors import StmlError
 from napari_stml.core.progress import Progress
 from napari_stml.methods.embedding.pca import components
 from napari_stml.methods.expression.normalise import log_per_target, variable_genes
+from napari_stml.methods.gsmap.residuals import pearson_residuals
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -24,7 +25,10 @@ SEED = 2024
 
 @dataclass(frozen=True)
 class LatentChoice:
-    """The options of ``run_find_latent_representations``."""
+    """The options of ``run_find_latent_representations``.
+
+    ``residuals`` takes components of analytic Pearson residuals instead of scaled logarithms.
+    """
 
     variable_genes: int = 3000
     components: int = 300
@@ -36,6 +40,7 @@ class LatentChoice:
     dropout: float = 0.1
     rate: float = 1e-3
     seed: int = SEED
+    residuals: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,18 +69,25 @@ def latent(
     log = counts if logged else log_per_target(counts, 1e4)
     chosen = variable_genes(log, genes, choice.variable_genes, "seurat", 1).chosen
     k = min(choice.components, n - 1, int(chosen.sum()))
+    picked = np.flatnonzero(chosen)
+    if choice.residuals:
+        from scipy.sparse import csr_matrix as csr
+
+        values = csr(pearson_residuals(counts)[:, picked])
+    else:
+        values = log[:, picked]
     pca = yield from span(
-        components(log[:, np.flatnonzero(chosen)], k, scale=True), low, middle, "components"
+        components(values, k, scale=not choice.residuals), low, middle, "components"
     )
     features = pca.scores.astype(np.float32)
     notes = [f"{features.shape[1]} components of {int(chosen.sum())} variable genes"]
     if k < choice.components:
         notes.append(f"{choice.components} components were asked for; there are no more than {k}")
     receiver, sender = neighbour_links(xy, choice.neighbours)
-    values, said = yield from _trained(
+    vectors, said = yield from _trained(
         features, receiver, sender, codes, choice, device, threads, (middle, high)
     )
-    return Latent(values, features, (*notes, said))
+    return Latent(vectors, features, (*notes, said))
 
 
 def neighbour_links(

@@ -21,10 +21,10 @@ from napari_stml.analyses._gsmap.tell import gene_bars, snp_p
 from napari_stml.analyses._shared.progress import at
 from napari_stml.core.errors import StmlError
 from napari_stml.io.gsmap.gene_places import read_homologs
-from napari_stml.io.gsmap.results import read_spots
+from napari_stml.io.gsmap.results import whole_trait
 from napari_stml.io.gsmap.tables import by_chromosome, read_table
-from napari_stml.io.gsmap.traits import read_sumstats, safe_name
-from napari_stml.io.gsmap.tree import ResultTree, need, noted, read_sample, read_scores, same_input
+from napari_stml.io.gsmap.traits import read_sumstats
+from napari_stml.io.gsmap.tree import ResultTree, need, noted, read_sample, read_scores
 from napari_stml.methods.gsmap.cauchy import by_label
 from napari_stml.methods.gsmap.diagnostics import best_labels, gene_table
 
@@ -87,8 +87,7 @@ def findings(
 
     yield at(0, "reading the scores")
     genes, spots, values = read_scores(need(tree.scores, "run-latent-to-gene"))
-    table = read_spots(need(tree.spots(trait), "run-spatial-ldsc"), safe_name(trait))
-    same_input(tree.spots(trait), tree.scores, "run-spatial-ldsc")
+    table = whole_trait(tree, trait)
     p: F64 = np.asarray(pd.Series(table.p, index=table.spots).reindex(list(spots)), np.float64)
     data = read_sample(need(tree.latent, "run-latent-to-gene"))
     xy = pd.DataFrame(positions(data, tree.latent), index=data.obs_names).reindex(list(spots))

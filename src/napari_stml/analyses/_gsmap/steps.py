@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from napari_stml.io.gsmap.tree import (
     write_scores,
 )
 from napari_stml.methods.expression.normalise import log_per_target
+from napari_stml.methods.gsmap.residuals import pearson_residuals
 from napari_stml.methods.gsmap.slice_mean import SliceMean, slice_mean
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 RAW = ("count", "counts", "X")
 """Layers of these names hold raw counts; any other is taken as log-normalised."""
 LATENT, COMPONENTS = "latent_GVAE", "latent_PCA"
+RESIDUALS = "pearson_residuals"
+"""A layer of this name tells step 2 to rank residuals, as gsMap's does."""
 
 
 def find_latent(
@@ -55,11 +58,16 @@ def find_latent(
     seen = usable(counts, data.var_names, str(h5ad))
     data, counts = data[:, seen].copy(), counts[:, np.flatnonzero(seen)]
     logged = layer not in RAW
+    if choice.residuals and logged:
+        raise StmlError("Pearson residuals need raw counts", where="--data_layer",
+                        do=f"give one of {', '.join(RAW)}")  # fmt: skip
     found = yield from latent(
         counts, tuple(data.var_names), positions(data, h5ad), _dense_codes(codes), choice,
         logged=logged, threads=threads, device=device, low=5, high=95,
     )  # fmt: skip
     data.obsm[LATENT], data.obsm[COMPONENTS] = found.values, found.components
+    if choice.residuals:
+        data.layers[RESIDUALS] = pearson_residuals(counts)
     data.X = counts if logged else log_per_target(counts, 1e4)
     if not logged:
         data.layers["counts"] = counts
@@ -92,6 +100,9 @@ def latent_to_gene(
     if key not in data.obsm:
         raise StmlError(f"The sample has no embedding '{key}'", where=source,
                         do=f"choose one of {', '.join(data.obsm) or 'none'}")  # fmt: skip
+    if RESIDUALS in data.layers and not choice.residuals:
+        choice = replace(choice, residuals=True, rules=replace(choice.rules, residuals=True))
+        notes = (*notes, f"the sample has a layer {RESIDUALS}: residuals are ranked")
     if choice.residuals:
         counts = layer_of(data, "counts" if "counts" in data.layers else layer or "X", source)
     else:

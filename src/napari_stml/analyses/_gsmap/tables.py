@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from napari_stml.analyses._gsmap.steps import labels_of
 from napari_stml.analyses._shared.progress import at, span
 from napari_stml.core.errors import StmlError
 from napari_stml.io.gsmap import resource
-from napari_stml.io.gsmap.results import read_spots, write_spots
+from napari_stml.io.gsmap.results import whole_trait, write_spots
 from napari_stml.io.gsmap.stored_ld import StoredLd, open_stored
-from napari_stml.io.gsmap.traits import read_sumstats, safe_name
+from napari_stml.io.gsmap.traits import read_sumstats
 from napari_stml.io.gsmap.tree import (
     ResultTree,
     fingerprint,
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from napari_stml.methods.gsmap.spot_scores import Weights
 
 
+PER_CHUNK = 1000
+"""Spots of a chunk in quick mode."""
+
+
 def use_resource(tree: ResultTree, folder: Path) -> None:
     """Step 3 of quick mode: point to the resource."""
     for name in ("baseline", "SNP_gene_pair"):
@@ -54,12 +58,21 @@ def use_resource(tree: ResultTree, folder: Path) -> None:
 
 def spatial_ldsc(
     tree: ResultTree, traits: Mapping[str, Path], *, folder: Path | None = None, w_file: str = "",
-    blocks: int = 200, chisq_max: float | None = None, threads: int = 1,
+    blocks: int = 200, chisq_max: float | None = None, threads: int = 1, additional: bool = True,
+    chunks: tuple[int, int] | None = None,
 ) -> Words:  # fmt: skip
-    """Step 4, for all traits at once: from a resource (``folder``) or from stored LD scores."""
+    """Step 4, for all traits at once: from a resource (``folder``) or from stored LD scores.
+
+    Parameters
+    ----------
+    additional
+        Take step 3's additional baseline, where there is one.
+    chunks
+        Only the spots of these chunks, counted from 1, the last included.
+    """
     if folder is not None:
         yield at(0, "reading the resource")
-        read = _of_resource(tree, folder)
+        read = _of_resource(tree, folder, chunks)
         spots, notes = read.spots, list(read.notes)
         laid, designs = yield from _laid(read.reference, traits, blocks, chisq_max)
         found = yield from span(
@@ -70,7 +83,11 @@ def spatial_ldsc(
         need(tree.ld_done, "run-generate-ldscore")
         same_input(tree.ld_done, tree.scores, "run-generate-ldscore")
         yield at(0, "reading the LD scores")
-        stored = open_stored(tree, w_file)
+        stored = open_stored(tree, w_file, additional=additional)
+        if chunks is not None:
+            _in_range(chunks, len(stored.chunks))
+            stored = replace(stored, chunks=stored.chunks[chunks[0] - 1 : chunks[1]])
+            stored = replace(stored, spots=tuple(s for names, _ in stored.chunks for s in names))
         spots, notes = stored.spots, list(stored.notes)
         base = stored.base
         reference = Reference(base.names, base.baseline.astype(np.float32),
@@ -80,7 +97,7 @@ def spatial_ldsc(
     answered(found, [t.name for t in laid])
     source = fingerprint(tree.scores) if tree.scores.is_file() else None
     for trait, estimate in zip(laid, found, strict=True):
-        path = tree.spots(trait.name)
+        path = tree.spots(trait.name, chunks)
         write_spots(path, spots, estimate.beta, estimate.se, estimate.z, estimate.p)
         note(path, {"trait": str(traits[trait.name]), "blocks": blocks, "chisq_max": chisq_max,
                     "input": source})  # fmt: skip
@@ -101,8 +118,18 @@ class _Quick:
     notes: tuple[str, ...]
 
 
-def _of_resource(tree: ResultTree, folder: Path) -> _Quick:
+def _in_range(chunks: tuple[int, int], count: int) -> None:
+    if not 1 <= chunks[0] <= chunks[1] <= count:
+        raise StmlError(f"There are {count} chunks of spots", where="--chunk_range",
+                        do=f"give two numbers from 1 to {count}, the smaller first")  # fmt: skip
+
+
+def _of_resource(tree: ResultTree, folder: Path, chunks: tuple[int, int] | None) -> _Quick:
     genes, spots, values = read_scores(need(tree.scores, "run-latent-to-gene"))
+    if chunks is not None:
+        _in_range(chunks, -(-len(spots) // PER_CHUNK))
+        own = slice((chunks[0] - 1) * PER_CHUNK, chunks[1] * PER_CHUNK)
+        spots, values = spots[own], values[own]
     part = resource.open_quick(folder, places=False)
     scored = Scores(values, genes, np.arange(len(genes)), ())
     specificity, columns = matched(part, scored)
@@ -153,7 +180,7 @@ def cauchy_combination(
     p, labels = [], []
     for i, tree in enumerate(trees):
         yield at(90 * i / len(trees), f"reading {tree.sample}")
-        table = read_spots(need(tree.spots(trait), "run-spatial-ldsc"), safe_name(trait))
+        table = whole_trait(tree, trait)
         own = labels_by_spot(tree, annotation).reindex(pd.Index(table.spots, dtype=object))
         if own.isna().all():
             raise StmlError("No spot of the table has a label", where=tree.spots(trait),

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_stml.core.errors import CannotOpenError, StmlError
+from napari_stml.io.gsmap.traits import safe_name
+from napari_stml.io.gsmap.tree import need, same_input
 from napari_stml.io.tables.tree import reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from napari_stml.io.gsmap.tree import ResultTree
 
 SPOT_COLUMNS = ("spot", "beta", "se", "z", "p")
 
@@ -104,6 +108,17 @@ def read_spots(path: Path, trait: str = "") -> SpotTable:
         raise CannotOpenError("Some spots stand twice in the table", where=path,
                               do="open the table of one sample")  # fmt: skip
     return SpotTable(name, path, spots, z, p)
+
+
+def whole_trait(tree: ResultTree, trait: str) -> SpotTable:
+    """What step 4 left of a trait: one table, or the parts of ``--chunk_range`` together."""
+    whole, name = tree.spots(trait), safe_name(trait)
+    parts = sorted(whole.parent.glob(f"{tree.sample}_{name}_chunk*-*.csv.gz"))
+    if whole.is_file() or not parts:
+        parts = [need(whole, "run-spatial-ldsc"), *parts]
+    for part in parts:
+        same_input(part, tree.scores, "run-spatial-ldsc")
+    return _joined([read_spots(p, name) for p in parts])[0]
 
 
 def write_spots(

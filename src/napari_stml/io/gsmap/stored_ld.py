@@ -59,14 +59,14 @@ class StoredLd:
         return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
 
-def open_stored(tree: ResultTree, w_file: str = "") -> StoredLd:
+def open_stored(tree: ResultTree, w_file: str = "", *, additional: bool = True) -> StoredLd:
     """Baseline, weights and scores of a sample; SNPs must stand in one order in all of them."""
     import pandas as pd
 
     names, _, baseline, _ = read_baseline(tree.ld / "baseline" / "baseline.")
     notes: list[str] = []
     further = tree.ld / "additional_baseline"
-    if by_chromosome(further / "baseline."):
+    if additional and by_chromosome(further / "baseline."):
         more_names, _, more, columns = read_baseline(further / "baseline.")
         _same(names, more_names, further)
         baseline = np.concatenate([baseline.astype(np.float32), more.astype(np.float32)], axis=1)

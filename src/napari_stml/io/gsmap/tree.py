@@ -63,8 +63,9 @@ class ResultTree:
             / f"{self.sample}.{chromosome}.l2.ldscore.feather"
         )
 
-    def spots(self, trait: str) -> Path:
-        return self.folder / "spatial_ldsc" / f"{self.sample}_{safe_name(trait)}.csv.gz"
+    def spots(self, trait: str, chunks: tuple[int, int] | None = None) -> Path:
+        part = "" if chunks is None else f"_chunk{chunks[0]}-{chunks[1]}"
+        return self.folder / "spatial_ldsc" / f"{self.sample}_{safe_name(trait)}{part}.csv.gz"
 
     def cauchy(self, trait: str) -> Path:
         name = f"{self.sample}_{safe_name(trait)}.Cauchy.csv.gz"
