@@ -7,77 +7,20 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import shapely
 from cohort import write_section
-from hands import answer_file, choose, click, drop, pick, take, with_dialog, with_menu, write
-from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
-from qtpy.QtGui import QMouseEvent
-from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QTableWidget, QToolButton
+from hands import answer_file, choose, click, drop, pick, take, with_dialog, with_menu
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QTableWidget, QToolButton
+from tissue_hands import CONTROL, LONG, SHIFT, drag, fill, offers, picture, press, run
 
 from napari_stml import Section
-from napari_stml.viewer._compat import canvas_widget
 from napari_stml.widgets.dock import REGIONS, RUNS
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from napari_stml.widgets.dock import StmlDock
-
-LONG = 120_000
-CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-NONE = Qt.KeyboardModifier.NoModifier
-
-
-def place(dock: StmlDock, xy: tuple[float, float]) -> QPoint:
-    view, camera = dock.state.current, dock.viewer.scene.camera
-    assert view is not None
-    y, x = view.frame.world_yx(np.array(xy, dtype=float))
-    height, width = dock.viewer.canvas.size
-    return QPoint(round((x - camera.center[-1]) * camera.zoom + width / 2),
-                  round((y - camera.center[-2]) * camera.zoom + height / 2))  # fmt: skip
-
-
-def drag(dock: StmlDock, *places: tuple[float, float]) -> None:
-    """Press at the first place of the tissue, move through the others, release."""
-    canvas: Any = canvas_widget(dock.viewer)
-    left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
-    points = [place(dock, p) for p in places]
-    steps = [(QEvent.Type.MouseMove, points[0], none),
-             (QEvent.Type.MouseButtonPress, points[0], left),
-             *((QEvent.Type.MouseMove, p, left) for p in points[1:]),
-             (QEvent.Type.MouseButtonRelease, points[-1], none)]  # fmt: skip
-    for kind, at, held in steps:
-        button = none if kind == QEvent.Type.MouseMove else left
-        event = QMouseEvent(kind, QPointF(at), QPointF(canvas.mapToGlobal(at)), button, held, NONE)
-        QApplication.sendEvent(canvas, event)
-        QApplication.processEvents()
-
-
-def press(dock: StmlDock, key: Any, keys: Any = NONE) -> None:
-    QTest.keyClick(canvas_widget(dock.viewer), key, keys)
-    QApplication.processEvents()
-
-
-def picture(dock: StmlDock, name: str) -> None:
-    """Keep the window as a picture where STML_PICTURES names a folder, to be looked at."""
-    folder = os.environ.get("STML_PICTURES")
-    if folder:
-        QApplication.processEvents()
-        dock.viewer.screenshot(str(Path(folder) / f"{name}.png"), canvas_only=False, flash=False)
-
-
-def run(dock: StmlDock, qtbot: QtBot, page: str, *, preview: bool = False) -> str:
-    """Click Run (or Preview) on a page and wait; the new Run's id."""
-    section: Any = dock.state.current.section  # type: ignore[union-attr]
-    shown: Any = dock.pages[page]
-    with qtbot.waitSignal(dock.control.published, timeout=LONG) as ended:
-        click(shown.preview if preview else shown.button)
-    qtbot.waitUntil(lambda: not dock.control.active and not dock.busy, timeout=LONG)
-    run_id = str(ended.args[0].spec.run_id)
-    assert run_id in section.shelf.records
-    return run_id
 
 
 def test_a_pathologists_journey(dock: StmlDock, qtbot: QtBot, tmp_path: Path) -> None:
@@ -114,7 +57,7 @@ def test_a_pathologists_journey(dock: StmlDock, qtbot: QtBot, tmp_path: Path) ->
     click(dock.regions.undo)
     assert len(drawing) == 2
     # clusters of the tumour: a preview first, then the whole of it
-    page = next(t for t, p in dock.pages.items() if _offers(p, "clusters"))
+    page = next(t for t, p in dock.pages.items() if offers(p, "clusters"))
     click(dock.rail._buttons[page])
     shown: Any = dock.pages[page]
     choose(shown.picker, shown._analyses["clusters"].title)
@@ -131,13 +74,13 @@ def test_a_pathologists_journey(dock: StmlDock, qtbot: QtBot, tmp_path: Path) ->
     assert state.current.shown.name.startswith(second)  # type: ignore[union-attr]
     picture(dock, "2-clusters-of-the-tumour")
     # genes of the tumour against the stroma
-    page = next(t for t, p in dock.pages.items() if _offers(p, "region-genes"))
+    page = next(t for t, p in dock.pages.items() if offers(p, "region-genes"))
     click(dock.rail._buttons[page])
     choose(dock.scope.box, "whole section")
     shown = dock.pages[page]
     choose(shown.picker, shown._analyses["region-genes"].title)
     for name, kind in (("first", "Tumour"), ("second", "Stroma")):
-        _fill(shown.form.rows[name].widget.native, kind)
+        fill(shown.form.rows[name].widget.native, kind)
     compared = run(dock, qtbot, page)
     table = dock.runs.panel.findChildren(QTableWidget)[0]  # type: ignore[union-attr]
     best = table.item(0, 0)
@@ -210,15 +153,3 @@ def test_a_pathologists_journey(dock: StmlDock, qtbot: QtBot, tmp_path: Path) ->
         assert len(kept) == 3
         for region, (_, outline) in zip(kept, was, strict=False):
             assert shapely.from_wkb(region.outline).equals(outline)
-
-
-def _offers(page: Any, analysis: str) -> bool:
-    return analysis in getattr(page, "_analyses", {})
-
-
-def _fill(widget: Any, text: str) -> None:
-    """A list is chosen from, a line is written into."""
-    if hasattr(widget, "findText") and widget.findText(text) >= 0:
-        choose(widget, text)
-    else:
-        write(widget, text, enter=True)
