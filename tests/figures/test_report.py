@@ -14,11 +14,11 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from napari_stml.cli import main
-from napari_stml.cli.report import in_words
 from napari_stml.core.errors import StmlError
 from napari_stml.figures.report import report, write_report
 from napari_stml.io.section import Section
 from napari_stml.runs.desk import Wish, analysis_class, run_now
+from napari_stml.runs.report_words import in_words
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -231,8 +231,8 @@ def test_the_report_page_has_its_map_and_table(section: Section) -> None:
 
 
 def test_a_record_of_an_unknown_analysis_is_still_told(section: Section) -> None:
-    from napari_stml.runs.report_words import parameters
     from napari_stml.core.run_record import now
+    from napari_stml.runs.report_words import parameters
 
     record = RunRecord(id="x-1", analysis="gone", title="", params={"a": [1, 2]}, started=now())
     assert parameters(record) == [("a", "1, 2")]
