@@ -95,6 +95,23 @@ def test_the_slider(done: Any) -> None:
     )
 
 
+def test_a_umap_follows_the_slider(done: Any) -> None:
+    pytest.importorskip("umap", reason="umap is not installed")
+    live: Any = live_of(done.analysis, done.result, done.inputs, done.params)
+    charts, maps = [], []
+    for share in (0.5, 0.6):
+        result = live.update(SpaConLiveParams(share=share, picture=True), None)
+        assert problems(result, done.inputs) == []
+        charts.append(result.part("umap", ""))
+        maps.append(result.part("umap_of_blend").values)
+    assert charts[0].title != charts[1].title  # another title: it is drawn anew
+    assert np.isfinite(maps[0]).all()
+    moved = np.linalg.norm(maps[1] - maps[0], axis=1)
+    assert np.median(moved) < np.ptp(maps[0], axis=0).max() / 2  # what is alike stays in its place
+    same = live.update(SpaConLiveParams(share=0.6, resolution=0.5, picture=True), None)
+    np.testing.assert_array_equal(same.part("umap_of_blend").values, maps[1])
+
+
 def test_a_click_shows_the_links_of_a_spot(done: Any) -> None:
     live: Any = live_of(done.analysis, done.result, done.inputs, done.params)
     place = tuple(done.inputs.one.xy[40] + 3)

@@ -123,6 +123,17 @@ def test_a_failure_is_said(panel: tuple[LivePanel, Session], qtbot: QtBot) -> No
     assert said.args == ["the worker died"]
 
 
+def test_pin_hands_over_what_is_said_of_the_position(
+    panel: tuple[LivePanel, Session], qtbot: QtBot
+) -> None:
+    made, _ = panel
+    made.readout.setText("alpha: 0.17\nclusters: 5")
+    for wanted in ("alpha: 0.17", ""):
+        with qtbot.waitSignal(made.pin_requested) as said:
+            made.pin.click()
+        assert said.args == [wanted]
+
+
 def test_keep_hands_over_the_position(panel: tuple[LivePanel, Session], qtbot: QtBot) -> None:
     panel[0].move(alpha=0.75)
     with qtbot.waitSignal(panel[0].keep_requested) as kept:

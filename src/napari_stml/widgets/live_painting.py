@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_stml.core.charts import Chart
 from napari_stml.core.results import SHARED, Graph, Labels, Values
+from napari_stml.viewer.camera import visible_box
 from napari_stml.viewer.part_layers import LAYERS
 from napari_stml.viewer.parts import paint_part
 
@@ -24,7 +26,7 @@ class LivePainting:
         self._state, self._record = state, record
         self._view = state.current
         self._passing: set[str] = set()
-        self._ringed = False
+        self._ringed = self._pinned = False
 
     def paint(self, result: Result) -> None:
         view = self._state.current
@@ -65,8 +67,24 @@ class LivePainting:
             view.ring(None if selection is None else selection.mask(view.section.observations))
         self._ringed = bool(meant)
 
+    def pin(self, words: str) -> None:
+        """Keep what is shown right of a line while the slider moves on; "" lets it go."""
+        view = self._view
+        if view is None or view is not self._state.current:
+            return
+        pinned = None
+        if words and view.shown is not None:
+            pinned = replace(view.shown, name=f"{view.shown.name}, {words}")
+        low, high = visible_box(view.viewer)
+        view.swipe(pinned, float(low[1] + high[1]) / 2)
+        self._pinned = pinned is not None
+        self._state.place_swipe()
+        self._state.shown_changed.emit()
+
     def clear(self) -> None:
         """Take away the layers that were only live."""
+        if self._pinned:
+            self.pin("")
         if self._view is not None:
             if self._ringed:
                 self._view.ring(None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QFormLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QWidget
 from superqt.utils import qthrottled
 
 from napari_stml.core.params import applies
@@ -34,7 +34,8 @@ class LivePanel(QWidget):
     """Sliders and pickers for a Run's ``LiveParams``.
 
     ``moved`` carries results to be painted, on the main thread; ``keep_requested`` the position
-    that is to become a Run; ``picked`` is a click into one of the charts, as of a `ChartView`.
+    that is to become a Run; ``pin_requested`` words for what stays beside what moves on, "" to let
+    it go; ``picked`` is a click into one of the charts, as of a `ChartView`.
 
     Parameters
     ----------
@@ -48,6 +49,7 @@ class LivePanel(QWidget):
 
     moved = Signal(object)
     keep_requested = Signal(object)
+    pin_requested = Signal(str)
     picked = Signal(object, object)
     failed = Signal(str)
     _answered = Signal(object)
@@ -83,8 +85,17 @@ class LivePanel(QWidget):
         self.keep = QPushButton("Keep this position")
         self.keep.setToolTip("Stores what is shown as a Run of its own")
         self.keep.clicked.connect(lambda: self.keep_requested.emit(self.params()))
+        self.pin = QPushButton("Pin beside")
+        self.pin.setCheckable(True)
+        self.pin.setToolTip(
+            "What is shown now stays right of a line; left of it the slider moves on"
+        )
+        self.pin.toggled.connect(self._pin)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.keep)
+        buttons.addWidget(self.pin)
         layout.addRow(self.readout)
-        layout.addRow(self.keep)
+        layout.addRow(buttons)
         self.charts = LiveCharts()
         self.charts.picked.connect(self.picked)
         layout.addRow(self.charts)
@@ -128,6 +139,10 @@ class LivePanel(QWidget):
         if selection != self._selection:
             self._selection = selection
             self._send()
+
+    def _pin(self, on: bool) -> None:
+        words = self.readout.text().partition("\n")[0]
+        self.pin_requested.emit((words or "pinned") if on else "")
 
     def close_session(self) -> None:
         self._wait.stop()

@@ -204,6 +204,7 @@ class RunWishes(QObject):
         panel = LivePanel(model, start, beside, answers_beside(view.section, record))
         self._painting = LivePainting(self._state, record)
         panel.moved.connect(self._painting.paint)
+        panel.pin_requested.connect(self._painting.pin)
         panel.picked.connect(partial(self._picked, record.id))
         panel.charts.names = self._names(view)
         panel.follow(self._state.selection.names if self._state.selection else None)

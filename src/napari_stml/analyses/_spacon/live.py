@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_stml.analyses._shared.charts import of_stored
 from napari_stml.analyses._shared.threads import limits
 from napari_stml.analyses._spacon.params import SpaConLiveParams, SpaConParams
+from napari_stml.core.charts import Axis
 from napari_stml.core.inputs import Categories
 from napari_stml.core.results import Graph, Labels, Matrix, Result
 from napari_stml.methods.agreement.partitions import adjusted_rand, contingency
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
 
     from napari_stml.core.inputs import Inputs
     from napari_stml.core.params import LiveParams
+    from napari_stml.core.results import Part
 
 CON, SPA, CLUSTERS, AHEAD = "feature_con", "feature_spa", "clusters", "alpha_"
-TISSUE, CONNECTIONS = "tissue_links", "connections"
+TISSUE, CONNECTIONS, UMAP = "tissue_links", "connections", "umap_of_blend"
 WARM = 5_000
 """Above this many spots an exact answer starts from the labels of the nearest fixed share."""
 MOST_LINKS = 2_000
@@ -83,9 +86,12 @@ class SpaConLive:
             codes = self._codes(params)
         everywhere = np.full(len(self._section.names), -1, dtype=np.int32)
         everywhere[self._rows] = codes
-        parts: list[Labels | Graph] = [Labels(CLUSTERS, everywhere, naming.names(codes))]
+        parts: list[Part] = [Labels(CLUSTERS, everywhere, naming.names(codes))]
         if params.edges != "none":
             parts.append(self._links(params))
+        if params.picture:
+            with self._limit():
+                parts += self._picture(params)
         return Result.of(self._section.section, *parts, shows=CLUSTERS)
 
     def readout(self, params: SpaConLiveParams) -> Mapping[str, str]:
@@ -123,6 +129,17 @@ class SpaConLive:
         if params.refine:
             codes = refined(naming.by_size(codes), self._section.xy[self._rows], params.refine)
         return naming.in_step(codes, there)
+
+    def _picture(self, params: SpaConLiveParams) -> list[Part]:
+        """UMAP of the blend, coloured by the clusters; a click or a lasso takes spots of it."""
+        here = share_of(params)
+        places = np.full((len(self._section.names), 2), np.nan, dtype=np.float32)
+        places[self._rows] = self._blends.map(here, self._seed)
+        title = f"UMAP at alpha {abs(alpha_of(here)):.3f}, resolution {params.resolution:g}"
+        chart = of_stored(
+            "umap", title, (Axis("1"), UMAP, 0), (Axis("2"), UMAP, 1), colour=CLUSTERS
+        )
+        return [Matrix(UMAP, places, ("1", "2")), chart]
 
     def _links(self, params: SpaConLiveParams) -> Graph:
         """Of the spot nearest to the click, both ways; empty before the first click."""

@@ -234,6 +234,11 @@ class SpaConLiveParams(LiveParams):
     method: Parting = param(
         "leiden", title="Clusters by", help="Leiden, or Louvain as in the paper."
     )
+    picture: bool = param(
+        False, title="UMAP",
+        help="Draws a UMAP of the blend that follows the slider, each from the one before. The "
+        "slider then waits for it: a second or more at 3,000 spots.",
+    )  # fmt: skip
     edges: Literal["none", "tissue", "connections"] = param(
         "none", title="Links of a spot", help="Draws the links of the spot that was clicked."
     )

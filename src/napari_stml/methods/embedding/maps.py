@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 
 def umap(
-    scores: NDArray[np.float64], links: csr_matrix, *, spread_out: float, seed: int
-) -> NDArray[np.float32]:
-    """UMAP of a ready graph of neighbours (McInnes et al. 2018)."""
+    scores: NDArray[np.float64], links: csr_matrix, *, spread_out: float, seed: int,
+    epochs: int = 0, before: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:  # fmt: skip
+    """UMAP of a ready graph of neighbours (McInnes et al. 2018).
+
+    From the map ``before`` of a similar graph small steps are enough, and what did not change
+    stays where it was. ``epochs`` of 0 takes the usual number.
+    """
     import warnings
 
     with warnings.catch_warnings():
@@ -30,10 +35,12 @@ def umap(
     a, b = find_ab_params(1.0, spread_out)
     n = len(scores)
     embedding, _ = simplicial_set_embedding(
-        data=scores, graph=links.tocoo(copy=True), n_components=2, initial_alpha=1.0, a=a, b=b,
-        gamma=1.0, negative_sample_rate=5, n_epochs=500 if n <= 10_000 else 200,
-        init=_start(scores, 10.0, seed), random_state=np.random.RandomState(seed),
-        metric="euclidean", metric_kwds={}, densmap=False, densmap_kwds={}, output_dens=False,
+        data=scores, graph=links.tocoo(copy=True), n_components=2,
+        initial_alpha=1.0 if before is None else 0.3, a=a, b=b,
+        gamma=1.0, negative_sample_rate=5, n_epochs=epochs or (500 if n <= 10_000 else 200),
+        init=_start(scores, 10.0, seed) if before is None else before,
+        random_state=np.random.RandomState(seed), metric="euclidean", metric_kwds={},
+        densmap=False, densmap_kwds={}, output_dens=False,
         parallel=False,
     )  # fmt: skip
     return np.asarray(embedding, dtype=np.float32)
