@@ -35,9 +35,9 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from expression_data import her2st_folder
 from her2st_models import LINEAR, NETWORKS, linear_model, network
 from her2st_task import SPLITS, TARGETS, Task, load
-from results import add_record, ratio, recorded
 
 from napari_stml.methods.expression_models.scores import bootstrap
+from results import add_record, ratio, recorded
 
 FLOORS = {("within patient", "raw"): 0.267, ("within patient", "smoothed"): 0.389,
           ("A to C", "raw"): 0.147, ("A to C", "smoothed"): 0.218,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from her2st_task import TARGETS, Arrays, Task, kept
@@ -12,16 +14,21 @@ from napari_stml.methods.expression_models import linear
 from napari_stml.methods.expression_models.fitting import TrainingPlan, Watched, fit
 from napari_stml.methods.expression_models.membership import membership
 from napari_stml.methods.expression_models.recipe import Recipe, learner_of
-from napari_stml.methods.expression_models.samples import Slide
 from napari_stml.methods.expression_models.seeing import as_images, seen_by
 from napari_stml.methods.expression_models.splits import apart, block_of
+from napari_stml.methods.expression_models.start import fit_start
 from napari_stml.models.stf import StfConfig
+
+if TYPE_CHECKING:
+    from napari_stml.methods.expression_models.samples import Slide
 
 TAKEN = [(s, k) for s in ("spot", "spot and neighbours", "neighbourhood")
          for k in ("each section", "ranks in each section")]  # fmt: skip
 LINEAR = ("mean", "ridge", "pls", "reduced rank")
 TILES = ("tile vit", "he2rna", "vit_st")
-NETWORKS = ("tile vit", "stf", "stf on vit", "attention mil", "transmil", "he2rna", "vit_st")
+NETWORKS = ("tile vit", "stf", "stf from reduced rank", "stf on vit", "attention mil", "transmil",
+            "he2rna", "vit_st")  # fmt: skip
+ON_FEATURES = ("stf", "stf from reduced rank")
 VERSION = 1
 
 
@@ -47,12 +54,13 @@ def network(task: Task, kind: str, target: str, seed: int) -> Arrays:
     else:
         slides = task.slides
         around = "neighbourhood" if target == "smoothed" else "spot and neighbours"
-    scaling = "each section" if kind != "stf" else "ranks in each section"
-    around = around if kind == "stf" else "spot"
+    scaling = "ranks in each section" if kind in ON_FEATURES else "each section"
+    around = around if kind in ON_FEATURES else "spot"
     ready = task.ready(around, scaling, slides)
     recipe = _feature_recipe(kind, ready[0], task, seed)
     said = (VERSION, task.title, kind, target, around, scaling, recipe)
-    return kept(said, lambda: {target: _fit_features(task, recipe, ready, target)})[target]
+    start = kind == "stf from reduced rank"
+    return kept(said, lambda: {target: _fit_features(task, recipe, ready, target, start)})[target]
 
 
 def _fit_linear(task: Task, kind: str, target: str) -> Arrays:
@@ -109,8 +117,9 @@ def _feature_recipe(kind: str, slide: Slide, task: Task, seed: int) -> Recipe:
         sets = _sets(task)
         config = StfConfig(features, genes, len(sets), width=64, heads=4, layers=2, dropout=0.2,
                            init="binary")  # fmt: skip
+        plan = TrainingPlan(60, 2e-3, 1e-2, 3, 15, seed=seed)
         return Recipe({"network": "stf", **config.card()}, "mse_pcc", pathway_weight=0.5,
-                      noise=0.1, steps=3, plan=TrainingPlan(60, 2e-3, 1e-2, 3, 15, seed=seed))  # fmt: skip
+                      noise=0.1, steps=3, plan=plan)  # fmt: skip
     sizes = {"network": kind, "genes": genes, "features": features, "width": 128}
     more = {"landmarks": 8} if kind == "transmil" else {}
     return Recipe({**sizes, **more}, "mse_pcc",
@@ -137,17 +146,27 @@ def _fit_tiles(task: Task, recipe: Recipe, tokens: bool = False) -> dict[str, Ar
     return {"raw": raw, "smoothed": [f[:, count:] * task.spread["smoothed"] for f in found]}
 
 
-def _fit_features(task: Task, recipe: Recipe, ready: list[Slide], target: str) -> Arrays:
-    net = _trained(task, recipe, ready, task.wanted(target))
-    return [seen_by(recipe.name, net, ready[i])[0] * task.spread[target] for i in task.tests]
+def _fit_features(
+    task: Task, recipe: Recipe, ready: list[Slide], target: str, start: bool
+) -> Arrays:
+    wanted, begun = task.wanted(target), None
+    if start:
+        folds = [np.full(len(s), i) for i, s in enumerate(ready)]
+        train, stop = stopping(task, recipe.plan.seed)
+        begun = fit_start("reduced rank", ready, wanted, train, stop, folds)
+    net = _trained(task, recipe, ready, wanted, None if begun is None else begun.base)
+    found = [seen_by(recipe.name, net, ready[i])[0] for i in task.tests]
+    if begun is not None:
+        found = [f + begun.start(ready[i]) for f, i in zip(found, task.tests, strict=True)]
+    return [f * task.spread[target] for f in found]
 
 
-def _trained(task: Task, recipe: Recipe, slides: list[Slide], wanted: Arrays):
+def _trained(task: Task, recipe: Recipe, slides: list[Slide], wanted: Arrays, base=None):
     """Trained on the teaching sections; blocks of those stop it."""
     train, stop = stopping(task, recipe.plan.seed)
     sets = torch.from_numpy(_sets(task)) if recipe.name == "stf" else None
-    learner = learner_of(recipe, slides, wanted, train, membership=sets)
-    watched = Watched(slides, wanted, stop)
+    learner = learner_of(recipe, slides, wanted, train, membership=sets, base=base)
+    watched = Watched(slides, wanted, stop, base)
     if recipe.name in TILES:
         watched = watched.alone()
     for _ in fit(learner, recipe.plan, watched):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from expression_data import CACHE, her2st, her2st_folder
@@ -18,6 +17,10 @@ from napari_stml.methods.expression_models.samples import Slide, with_surroundin
 from napari_stml.methods.expression_models.scores import pearson
 from napari_stml.methods.expression_models.standing import FeatureScale
 from napari_stml.methods.expression_models.targets import smoothed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 A, C = ("A1", "A2"), ("C2", "C3", "C4")
 SPLITS = {
@@ -100,7 +103,7 @@ class Task:
         return [*map(FeatureScale.of(near, self.train_rows, scaling), near)]
 
     def scores(self, found: Arrays, target: str, name: str) -> tuple[np.ndarray, float, float]:
-        """r by test section and gene, squared error, variance ratio; ``found`` are test sections.
+        """R by test section and gene, squared error, variance ratio; ``found`` are test sections.
 
         Squared errors are of values about the section's own mean.
         """

@@ -17,10 +17,11 @@ from napari_stml.core.errors import StmlError
 from napari_stml.core.inputs import Inputs, Matrix2D
 from napari_stml.core.results import SHARED, Heatmap, Tiles
 from napari_stml.core.scope import Scope
-from napari_stml.methods.expression_models.fitting import Watched
+from napari_stml.methods.expression_models.fitting import Epoch, Watched
 from napari_stml.methods.expression_models.samples import Slide
 from napari_stml.methods.expression_models.scores import scored
 from napari_stml.methods.expression_models.seeing import seen_by
+from napari_stml.methods.expression_models.stored import read
 from napari_stml.models.tile_vit import TileViT
 
 GENES = ("COL1A1", "FN1", "VIM", "SPARC", "LUM", "ALDOA", "PGK1", "ENO1", "LDHA", "STAT1", "ISG15",
@@ -158,12 +159,51 @@ def test_a_training_is_repeated_bit_by_bit_and_goes_on_where_it_stopped(measured
     np.testing.assert_array_equal(resumed.part("predicted").values, expected)
 
 
-def test_live_curves_are_told(measured: Any) -> None:
-    _, seen = train(measured(), network="stf", epochs=3)
+def test_live_curves_tell_of_collapse(measured: Any) -> None:
+    result, seen = train(measured(), network="stf", epochs=3)
     curves = [dict(p.curves) for p in seen if p.curves]
     assert len(curves) == 3
-    assert all(np.isfinite(c["loss"]) for c in curves)
-    assert "r, stopping spots" in curves[0]
+    names = {"loss", "r, stopping spots", "variance ratio", "likeness of pathway tokens"}
+    assert all(set(c) == names and np.isfinite([*c.values()]).all() for c in curves)
+    chart = result.part("training")
+    assert names <= set(chart.data)
+    assert "one" in Epoch(9, 0.1, 0.2, 0.5, 0.95).collapsed()
+    assert "flat" in Epoch(9, 0.1, 0.2, 0.001, 0.1).collapsed()
+    assert not Epoch(9, 0.1, 0.2, 0.5, 0.1).collapsed()
+
+
+def test_a_network_corrects_its_start_and_ends_no_worse_on_its_stopping_spots(
+    measured: Any,
+) -> None:
+    section = measured()
+    result, _ = train(section, network="tile vit", start="ridge", epochs=2)
+    model = result.part("model")
+    assert model.card["start"]["chosen"].startswith("penalty")
+    assert any("corrects a ridge" in n for n in result.notes)
+    again = predict(section, model)
+    np.testing.assert_array_equal(again.part("predicted").values, result.part("predicted").values)
+    started = read(model.card, model.tensors, "here").start
+    assert started is not None
+    dense = predict(section, model, where="grid", step_um=60.0)
+    assert any(isinstance(p, Tiles) for p in dense.parts["toy"])
+    bare = {k: v for k, v in model.tensors.items() if k != "start.offset"}
+    with pytest.raises(StmlError, match=r"missing: start\.offset"):
+        predict(section, replace(model, tensors=bare))
+    with pytest.raises(StmlError, match="linear start"):
+        train(section, network="stf", loss="zinb", start="ridge")
+
+
+def test_an_stf_learns_from_patches_and_from_means_of_windows(measured: Any) -> None:
+    section = measured()
+    patches, _ = train(section, network="stf", supervision="patches", neighbours=4)
+    again = predict(section, patches.part("model"))
+    np.testing.assert_array_equal(again.part("predicted").values, patches.part("predicted").values)
+    with pytest.raises(StmlError, match="never the slide"):
+        predict(section, patches.part("model"), explain="attention")
+    means, _ = train(section, network="stf", supervision="whole slides", return_attention=True)
+    assert any("only means of windows" in n for n in means.notes)
+    assert means.part("pathways look at spots").values.shape[1] == 50
+    assert "start" not in means.part("model").card
 
 
 def test_a_grid_between_spots_and_a_slide_without_any(measured: Any, section: Any) -> None:

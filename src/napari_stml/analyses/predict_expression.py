@@ -218,7 +218,9 @@ def _on_grid(asked: _Asked) -> Generator[Progress, None, Result]:
     if params.features:
         raise StmlError("On a grid the features are computed there", where="Features",
                         do="leave 'Features' empty, or predict at the spots")  # fmt: skip
-    slide = yield from places.looked_at(here, trained.card, spots=None, run="", low=2, high=80)
+    slide = yield from places.looked_at(
+        here, trained.card, spots=None, run="", low=2, high=80, step=float(grid.side)
+    )
     yield at(82, f"predicting {len(grid)} places")
     found = trained.predict(slide, samples=params.samples, seed=asked.inputs.seed,
                             device=asked.inputs.device)  # fmt: skip

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_stml.analyses._expression.live import ExpressionLive, ExpressionLiveParams
+from napari_stml.analyses._expression.looks import pathway_looks
 from napari_stml.analyses._expression.params import TILES, TrainParams
 from napari_stml.analyses._expression.parts import maps, pathway_maps, score_chart, score_table
 from napari_stml.analyses._expression.study import judged, prepared, trained
@@ -19,6 +20,7 @@ from napari_stml.analyses._expression.training import material
 from napari_stml.analyses._shared.progress import at
 from napari_stml.analyses._shared.threads import limited
 from napari_stml.core.analysis import register
+from napari_stml.core.errors import StmlError
 from napari_stml.core.needs import File, Pixels, Stored
 from napari_stml.core.results import SHARED, Model, Part, Result
 from napari_stml.methods.expression_models.scores import scored
@@ -71,10 +73,10 @@ class TrainExpression:
         model, charts, told, kept = yield from trained(study)
         yield at(91, "predicting all spots")
         predicted = []
-        for slide in found.slides:
+        for slide in study.seen:
             predicted.append(model.predict(slide, samples=params.samples, seed=inputs.seed,
                                            device=inputs.device))  # fmt: skip
-            yield at(91 + 5 * len(predicted) / len(found.slides), "predicting all spots")
+            yield at(91 + 5 * len(predicted) / len(study.seen), "predicting all spots")
         targets = study.targets
         units = [(p.values - targets.mean) / targets.spread for p in predicted]
         own = scored(units, targets.values, study.split.mask(HELD))
@@ -93,6 +95,9 @@ class TrainExpression:
         charts = [score_chart(targets.genes, own, other.scores, names), *charts]
         best = [int(i) for i in np.argsort(-own.r, kind="stable")]
         parts = _maps(study, model, predicted, best)
+        if params.network == "stf" and params.return_attention:
+            parts, looked = _attention(study, model, parts)
+            said.append(looked)
         if kept is not None:
             kept.forget(params.members)
         shown = f"predicted {targets.genes[best[0]]}"
@@ -100,6 +105,21 @@ class TrainExpression:
 
     def live(self, result: Result, inputs: Inputs) -> Live:
         return ExpressionLive(result)
+
+
+def _attention(
+    study: Study, model: Trained, parts: dict[str, tuple[Part, ...]]
+) -> tuple[dict[str, tuple[Part, ...]], str]:
+    """The parts with what the pathways looked at; a map that cannot be made is only told."""
+    said = ""
+    for spots, slide in zip(study.found.spots, study.seen, strict=True):
+        try:
+            looks, said = pathway_looks(model, slide, spots, study.inputs.device)
+        except StmlError as error:
+            return parts, f"no attention was kept: {error.what}"
+        name = spots.section.section
+        parts = {**parts, name: (*parts[name], *looks)}
+    return parts, said
 
 
 def _maps(

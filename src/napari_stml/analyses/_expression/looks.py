@@ -71,6 +71,11 @@ def pathway_looks(
 
     net = trained.nets[0]
     assert isinstance(net, Stf)
+    if trained.card.get("supervision") == "patches":
+        raise StmlError(
+            "An stf of patches sees a spot and its neighbours, never the slide", where="attention",
+            do="train one that is compared on each spot",
+        )  # fmt: skip
     if "h2h" in net.config.interactions and len(slide) > MOST_TOGETHER:
         raise StmlError(
             f"{len(slide):,} spots see each other: their attention does not fit into memory",

@@ -67,6 +67,12 @@ class TrainParams(FromTable):
         "", title="Gene sets", source="file", when={"network": "stf"},
         help="A GMT file; empty takes the 50 Hallmark sets.",
     )  # fmt: skip
+    start: Literal["preset", "nothing", "ridge", "reduced rank"] = param(
+        "preset", title="Start from", when={"network": NETWORKS},
+        help="A linear prediction from features (and, with one section, from the place) that the "
+        "network only corrects; it ends no worse on its stopping spots. 'preset' is reduced rank "
+        "for a recommended stf, else nothing.",
+    )  # fmt: skip
     epochs: int = param(
         0, title="Epochs", ge=0, le=5000, when={"network": NETWORKS},
         help="Rounds over the training spots; 0 takes what suits the model.",
@@ -154,9 +160,19 @@ class TrainParams(FromTable):
                        help="0 takes the preset's.")  # fmt: skip
     heads: int = param(0, title="Heads", ge=0, le=64, rare=True, when=STF,
                        help="0 takes the preset's.")  # fmt: skip
+    supervision: Literal["each spot", "whole slides", "patches"] = param(
+        "each spot", title="Compared on", rare=True, when=STF,
+        help="each spot: dense, sees the slide. whole slides: only means of large windows are "
+        "compared (weak supervision). patches: sees a spot and its neighbours only.",
+    )  # fmt: skip
     neighbours: int = param(
-        8, title="Neighbours in a bag", ge=1, le=512, rare=True,
-        when={"network": ("attention mil", "transmil")}, help="Besides the spot itself.",
+        8, title="Neighbours in a bag", ge=0, le=512, rare=True,
+        when={"network": ("attention mil", "transmil", "stf")},
+        help="Besides the spot itself; of an stf only with patches.",
+    )  # fmt: skip
+    return_attention: bool = param(
+        False, title="Keep the attention", rare=True, when=STF,
+        help="Adds where pathways look, the rollout, and how spots look back to the Run.",
     )  # fmt: skip
     rate: float = param(
         0.0, title="Learning rate", ge=0, le=1, rare=True, when={"network": NETWORKS},

@@ -86,9 +86,12 @@ def score_chart(genes: Sequence[str], own: Scores, other: Scores | None, names: 
 
 def curve_chart(history: Sequence[Any]) -> Chart:
     """Loss and the stopping score by epoch."""
-    data = {
+    data: dict[str, Any] = {
         "epoch": [e.number + 1 for e in history],
         "loss": numbers(np.array([e.loss for e in history])),
         "r, stopping spots": numbers(np.array([e.r for e in history])),
     }
+    more = {"variance ratio": [e.variance for e in history],
+            "likeness of pathway tokens": [e.alike for e in history]}  # fmt: skip
+    data |= {k: numbers(np.array(v)) for k, v in more.items() if np.isfinite(v).any()}
     return Chart("training", "line", "Training", Axis("epoch"), Axis("loss and r"), data)

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.analyses._expression.seen import basic_around, of_run, tiles_around
+from napari_stml.analyses._expression.seen import (
+    basic_around,
+    of_run,
+    quick_features,
+    tiles_around,
+)
 from napari_stml.analyses._slides.features import with_tissue
 from napari_stml.core.errors import StmlError
 from napari_stml.methods.expression_models.lattice import in_steps
@@ -30,9 +35,12 @@ if TYPE_CHECKING:
 
 def looked_at(
     here: Around, card: Mapping[str, Any], *, spots: Inside | None, run: str, low: float,
-    high: float,
+    high: float, step: float = 0.0,
 ) -> Generator[Progress, None, Slide]:  # fmt: skip
-    """Tiles or features of these places, taken as in training."""
+    """Tiles or features of these places, taken as in training.
+
+    ``step`` (level-0 pixels) where they are a grid.
+    """
     looks = card.get("looks", {})
     pitch_um = float(card.get("pitch um") or here.pitch_px() * here.seen.scale.mean)
     xy = in_steps(here.xy * here.seen.scale.mean, pitch_um)
@@ -40,7 +48,9 @@ def looked_at(
     if "tiles" in looks:
         said = looks["tiles"]
         tiles = yield from tiles_around(here, float(said["um"]), low, high, int(said["pixels"]))
-        return Slide(name, xy, tiles=tiles)
+        slide = Slide(name, xy, tiles=tiles)
+        um = float(said["um"]) / int(said["pixels"])
+        return quick_features([slide], um)[0] if "start" in card else slide
     said = looks.get("features", {})
     if run and spots is not None:
         values, _, made = of_run(spots.section, spots.rows, run)
@@ -56,7 +66,7 @@ def looked_at(
             f"This model needs features of '{said.get('encoder', 'its encoder')}'", where=name,
             do="run 'Features' with the settings of its card and choose that Run",
         )  # fmt: skip
-    values, _ = yield from basic_around(here, said, low, high)
+    values, _ = yield from basic_around(here, said, low, high, step)
     return Slide(name, xy, features=values)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_stml.analyses._expression.params import NETWORKS
 from napari_stml.analyses._shared.gene_set_files import read_sets
 from napari_stml.core.errors import StmlError
 from napari_stml.io.gene_sets import aliases, hallmark
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from napari_stml.analyses._expression.params import TrainParams
     from napari_stml.methods.expression_models.membership import Membership
     from napari_stml.methods.expression_models.recipe import Recipe
+    from napari_stml.methods.expression_models.start import StartKind
     from napari_stml.models.stf import StfConfig
 
 LARGE = 20_000
@@ -87,6 +89,25 @@ def pathways_of(
     if params.preset == "described" and not starts and params.pathway_loss_weight <= 0:
         return None  # its tokens stand for no named set
     return membership(sets, genes, aliases())
+
+
+def start_of(params: TrainParams) -> StartKind | None:
+    """What the network corrects; None where it says everything itself."""
+    if params.network not in NETWORKS:
+        return None
+    able = params.gene_head == "linear" and params.loss not in ("zinb", "poisson")
+    able = able and params.supervision != "whole slides"
+    if params.start == "preset":
+        recommended = params.network == "stf" and params.preset == "recommended"
+        return "reduced rank" if recommended and able else None
+    if params.start == "nothing":
+        return None
+    if not able:
+        raise StmlError(
+            "A linear start goes with the gene head linear, losses of log values and single spots",
+            where="Start from", do="choose nothing there, or another head and loss",
+        )  # fmt: skip
+    return params.start
 
 
 def recipe_of(
@@ -173,7 +194,11 @@ def _stf(
         weight = params.pathway_loss_weight
     network = {"network": "stf", **config.card()}
     more = {**shared, "loss": loss, "pathway_weight": weight}
-    return Recipe(network, window=window, noise=0.1, steps=6, **more), tuple(notes)
+    if params.supervision == "whole slides":
+        window = window or 20.0
+        notes.append(f"only means of windows {window:g} steps wide were compared, not single spots")
+    return Recipe(network, window=window, noise=0.1, steps=6, supervision=params.supervision,
+                  **more), tuple(notes)  # fmt: skip
 
 
 def with_changes(config: StfConfig, changes: dict[str, Any]) -> StfConfig:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_stml.analyses._expression.lattice_features import nodes_of
 from napari_stml.analyses._shared.progress import at
 from napari_stml.analyses._slides.features import USUAL_UM, stored_features
 from napari_stml.analyses._slides.slide import SETTINGS, picture, read_settings
@@ -14,17 +15,19 @@ from napari_stml.core.errors import StmlError
 from napari_stml.core.results import Table
 from napari_stml.slide.context import SCALES, basic_at, wider
 from napari_stml.slide.embedding import Work, embed
+from napari_stml.slide.encoders.basic import BasicEncoder
 from napari_stml.slide.grid import centred_on
 from napari_stml.slide.reading import TileReader
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from napari_stml.analyses._slides.slide import Picture
     from napari_stml.core.inputs import SectionInputs
     from napari_stml.core.progress import Progress
+    from napari_stml.methods.expression_models.samples import Slide
 
 BATCH = 64
 PIXELS = 64
@@ -75,9 +78,12 @@ def basic_settings(seen: Picture) -> dict[str, Any]:
 
 
 def basic_around(
-    here: Around, settings: Mapping[str, Any], low: float, high: float
+    here: Around, settings: Mapping[str, Any], low: float, high: float, step: float = 0.0
 ) -> Generator[Progress, None, tuple[NDArray[np.float32], tuple[str, ...]]]:
-    """The default features, (n, k); kept on disk, so that they are computed once."""
+    """The default features, (n, k); kept on disk, so that they are computed once.
+
+    ``step`` (level-0 pixels): the places are a grid, whose wide windows are interpolated.
+    """
     canvas, look = here.seen.canvas, here.seen.look
     pixels, um = int(settings["pixels"]), float(settings["um per pixel"])
     grid = centred_on(here.xy, canvas, pixels, um, upsample=True)
@@ -85,18 +91,35 @@ def basic_around(
     columns: list[str] = []
     windows = [float(s) for s in settings["windows"]]
     for i, factor in enumerate(windows):
-        around = grid if factor == 1 else wider(grid, canvas, factor)
+        width = pixels * um * factor / here.seen.scale.mean
+        nodes = nodes_of(here.xy, step, width) if step else None
+        around = grid
+        if nodes is not None:
+            around = centred_on(nodes.xy, canvas, pixels, um, upsample=True)
+        if factor != 1:
+            around = wider(around, canvas, factor)
         encode = basic_at(um, factor)
         steps = embed(Work(here.seen.slide, around, look, None, BATCH, here.threads), encode)
         while True:
             try:
                 share = (i + next(steps)) / len(windows)
             except StopIteration as end:
-                parts.append(end.value.features)
+                values = end.value.features
+                parts.append(values if nodes is None else nodes.between(values))
                 break
             yield at(low + (high - low) * share, f"features of {len(grid)} places")
         columns += encode.columns
     return np.concatenate(parts, axis=1), tuple(columns)
+
+
+def quick_features(slides: Sequence[Slide], um_per_px: float) -> tuple[Slide, ...]:
+    """The default features of the tiles that a network sees: what a ridge can make of them."""
+    encode = BasicEncoder(um_per_px)
+    out = []
+    for slide in slides:
+        assert slide.tiles is not None
+        out.append(replace(slide, features=encode(slide.tiles)))
+    return tuple(out)
 
 
 def of_run(
@@ -117,5 +140,6 @@ def of_run(
 
 
 __all__ = [
-    "PIXELS", "SETTINGS", "Around", "basic_around", "basic_settings", "of_run", "tiles_around",
+    "PIXELS", "SETTINGS", "Around", "basic_around", "basic_settings", "of_run", "quick_features",
+    "tiles_around",
 ]  # fmt: skip

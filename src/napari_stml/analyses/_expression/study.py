@@ -15,11 +15,13 @@ from napari_stml.analyses._expression.recipe import (
     pathways_of,
     recipe_of,
     sets_of,
+    start_of,
 )
+from napari_stml.analyses._expression.seen import quick_features
 from napari_stml.analyses._shared.progress import at
 from napari_stml.methods.expression_models.networks import LINEAR
 from napari_stml.methods.expression_models.samples import with_surroundings
-from napari_stml.methods.expression_models.scores import bootstrap
+from napari_stml.methods.expression_models.scores import bootstrap, scored
 from napari_stml.methods.expression_models.splits import HELD, NAMES, STOP, TRAIN, split
 from napari_stml.methods.expression_models.standing import FeatureScale
 from napari_stml.methods.expression_models.stored import FORMAT, KIND, Trained
@@ -37,12 +39,16 @@ if TYPE_CHECKING:
     from napari_stml.methods.expression_models.samples import Slide
     from napari_stml.methods.expression_models.scores import Scores
     from napari_stml.methods.expression_models.splits import Split
+    from napari_stml.methods.expression_models.start import Started
     from napari_stml.methods.expression_models.targets import Targets
 
 
 @dataclass(frozen=True)
 class Study:
-    """Everything before a network is trained; ``ready`` are the slides on the model's scale."""
+    """Everything before a network is trained.
+
+    ``seen`` are the slides with all that the model looks at, ``ready`` those on its scale.
+    """
 
     params: TrainParams
     inputs: Inputs
@@ -50,6 +56,7 @@ class Study:
     split: Split
     targets: Targets
     members: Membership | None
+    seen: tuple[Slide, ...]
     ready: tuple[Slide, ...]
     scale: FeatureScale
     other: Baseline
@@ -97,11 +104,11 @@ def prepared(
     )  # fmt: skip
     members = pathways_of(params, sets, targets.genes)
     yield at(31, "the linear baseline")
+    seen, around = found.slides, params.surroundings
     if params.network in TILES:
         um = params.tile_um / found.looks["tiles"]["pixels"]
-        looked = training.quick_features(found.slides, um)
-    else:
-        looked = tuple(with_surroundings(s, params.surroundings) for s in found.slides)
+        seen, around = quick_features(found.slides, um), "spot"
+    looked = tuple(with_surroundings(s, around) for s in seen)
     scale = FeatureScale.of(looked, train, params.feature_scaling)
     ready = tuple(scale(s) for s in looked)
     kind = "mean" if params.network == "ridge" else "ridge"
@@ -112,7 +119,9 @@ def prepared(
     if targets.constant:
         said.append(f"{len(targets.constant)} genes do not vary between the training spots "
                     f"and were left out: {', '.join(targets.constant[:6])}")  # fmt: skip
-    return Study(params, inputs, found, parts, targets, members, ready, scale, other, tuple(said))
+    return Study(
+        params, inputs, found, parts, targets, members, seen, ready, scale, other, tuple(said)
+    )
 
 
 def trained(
@@ -133,20 +142,39 @@ def trained(
         len(study.members.names), study.inputs.seed, study.inputs.device,
     )  # fmt: skip
     card |= {"config": dict(recipe.network), "loss": recipe.loss,
-             "pathway loss weight": recipe.pathway_weight}  # fmt: skip
+             "pathway loss weight": recipe.pathway_weight,
+             "supervision": recipe.supervision}  # fmt: skip
+
+    kind, begun = start_of(params), None
+    if kind is not None:
+        yield at(33, f"solving the start, {kind}")
+        begun = training.started(study.ready, targets, study.split, kind)
+        card["start"] = begun.start.said()
+        told = (*told, _start_said(kind, begun, study))
+    start = None if begun is None else begun.start
 
     def as_model(nets: list[Any]) -> Trained:
-        scale = None if study.tiles else study.scale
+        scale = None if study.tiles and start is None else study.scale
         whole = {**card, "members": len(nets)}
-        return Trained(whole, tuple(nets), None, scale, targets.mean, targets.spread)
+        return Trained(whole, tuple(nets), None, scale, targets.mean, targets.spread, start)
 
     kept = training.Kept.of(params, study.inputs, study.found, targets)
     nets, histories, went = yield from training.train_networks(
         recipe, study.ready, targets, study.split, kept, as_model, members=params.members,
         device=study.inputs.device,
         membership=None if study.members is None else study.members.matrix,
+        base=None if begun is None else begun.base,
     )  # fmt: skip
     return as_model(nets), [curve_chart(histories[0])], [*told, *went], kept
+
+
+def _start_said(kind: str, begun: Started, study: Study) -> str:
+    masks = study.split.mask(HELD)
+    alone = scored([begun.start(s) for s in study.ready], study.targets.values, masks).mean_r
+    places = begun.start.places
+    of = "" if places is None else f" and of the place in {places.section}"
+    return (f"the network corrects a {kind} of the features{of} ({begun.start.model.chosen}), "
+            f"whose own r on held-out spots is {alone:.3f}")  # fmt: skip
 
 
 def judged(study: Study, model: Trained, own: Scores) -> tuple[Trained, str]:

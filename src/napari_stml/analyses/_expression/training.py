@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +29,6 @@ from napari_stml.methods.expression_models.lattice import in_steps
 from napari_stml.methods.expression_models.samples import Slide, checked
 from napari_stml.methods.expression_models.scores import scored
 from napari_stml.methods.expression_models.splits import HELD, STOP, TRAIN, block_of
-from napari_stml.slide.encoders.basic import BasicEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -43,11 +42,14 @@ if TYPE_CHECKING:
     from napari_stml.methods.expression_models.recipe import Recipe
     from napari_stml.methods.expression_models.scores import Scores
     from napari_stml.methods.expression_models.splits import Split
+    from napari_stml.methods.expression_models.start import Started, StartKind
     from napari_stml.methods.expression_models.stored import Trained
     from napari_stml.methods.expression_models.targets import Targets
 
 KEEP_EVERY_S = 5.0
 LEAST = 40
+SETTLED = 5
+"""Epochs after the warm-up before a flat map is worth a word."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def baseline(
     y = np.concatenate([w[m] for w, m in zip(targets.values, masks, strict=True)])
     if targets.counts:
         y = np.log1p(y)
-    groups = _groups(slides, masks)
+    groups = np.concatenate([g[m] for g, m in zip(inner_folds(slides, masks), masks, strict=True)])
     fits: dict[str, Callable[..., linear.Linear]] = {
         "ridge": linear.fit_ridge, "reduced rank": linear.fit_reduced, "pls": linear.fit_pls,
     }  # fmt: skip
@@ -147,23 +149,25 @@ def baseline(
     return Baseline(title, found, model, scores)
 
 
-def quick_features(slides: Sequence[Slide], um_per_px: float) -> tuple[Slide, ...]:
-    """The default features of the tiles that a network sees: what a ridge can make of them."""
-    encode = BasicEncoder(um_per_px)
-    out = []
-    for slide in slides:
-        assert slide.tiles is not None
-        out.append(replace(slide, features=encode(slide.tiles)))
-    return tuple(out)
+def inner_folds(
+    slides: Sequence[Slide], masks: Sequence[NDArray[np.bool_]]
+) -> list[NDArray[np.intp]]:
+    """Fold of every masked spot: sections, or within a single one blocks of it."""
+    folds = [np.full(len(s), i, dtype=np.intp) for i, s in enumerate(slides)]
+    used = [i for i, m in enumerate(masks) if m.any()]
+    if len(used) == 1:
+        (i,) = used
+        cell = block_of(slides[i].xy[masks[i]], 5)
+        folds[i][masks[i]] = (cell[:, 0] + 2 * cell[:, 1]) % 5
+    return folds
 
 
-def _groups(slides: Sequence[Slide], masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.intp]:
-    """Sections as inner folds; within a single one blocks of it."""
-    if sum(bool(m.any()) for m in masks) > 1:
-        return np.concatenate([np.full(int(m.sum()), i) for i, m in enumerate(masks)])
-    ((slide, mask),) = [(s, m) for s, m in zip(slides, masks, strict=True) if m.any()]
-    cell = block_of(slide.xy[mask], 5)
-    return np.asarray((cell[:, 0] + 2 * cell[:, 1]) % 5, dtype=np.intp)
+def started(slides: Sequence[Slide], targets: Targets, split: Split, kind: StartKind) -> Started:
+    """The linear prediction that a network is to correct."""
+    from napari_stml.methods.expression_models.start import fit_start
+
+    groups = inner_folds(slides, split.mask(TRAIN, STOP))
+    return fit_start(kind, slides, targets.values, split.mask(TRAIN), split.mask(STOP), groups)
 
 
 @dataclass(frozen=True)
@@ -214,12 +218,12 @@ class Kept:
 def train_networks(
     recipe: Recipe, slides: Sequence[Slide], targets: Targets, split: Split, kept: Kept,
     as_model: Callable[[list[Any]], Trained], *, members: int, device: str,
-    membership: NDArray[np.float32] | None,
+    membership: NDArray[np.float32] | None, base: Sequence[NDArray[np.float32]] | None = None,
 ) -> Generator[Progress, None, tuple[list[Any], list[Any], list[str]]]:  # fmt: skip
     """Train every network; yields live curves, gives networks, their histories and notes."""
     import torch
 
-    from napari_stml.methods.expression_models.fitting import Watched, fit
+    from napari_stml.methods.expression_models.fitting import ALIKE, Watched, fit
     from napari_stml.methods.expression_models.recipe import learner_of
 
     sets = None if membership is None else torch.from_numpy(membership)
@@ -229,8 +233,11 @@ def train_networks(
     notes: list[str] = []
     for member in range(members):
         own = recipe.seeded(recipe.plan.seed + member)
-        learner = learner_of(own, slides, targets.values, train, membership=sets, device=device)
-        watched = Watched(slides, targets.values, stop) if split.count(STOP) >= 3 else None
+        learner = learner_of(
+            own, slides, targets.values, train, membership=sets, device=device, base=base
+        )
+        enough = split.count(STOP) >= 3
+        watched = Watched(slides, targets.values, stop, base) if enough else None
         if watched is not None and recipe.name in TILES:
             watched = watched.alone()
         start = kept.state(member)
@@ -248,10 +255,22 @@ def train_networks(
             curves = [("loss", epoch.loss)]
             if np.isfinite(epoch.r):
                 curves.append(("r, stopping spots", epoch.r))
+            curves += [(name, value) for name, value in (
+                ("variance ratio", epoch.variance), ("likeness of pathway tokens", epoch.alike)
+            ) if np.isfinite(value)]  # fmt: skip
             which = f", network {member + 1} of {members}" if members > 1 else ""
             text = f"epoch {epoch.number + 1} of {own.plan.epochs}{which}"
+            late = epoch.number >= own.plan.warmup + SETTLED
+            if late and epoch.collapsed():
+                text += f"; {epoch.collapsed()}"
             yield Progress(round(35 + 55 * share), 100, text, tuple(curves))
         kept.put(member, state)
+        if base is not None and state.best_epoch < 0:
+            notes.append(f"network {member + 1} adds nothing to its start: its corrections made "
+                         "the stopping spots worse, so that they are left out")  # fmt: skip
+        last = state.history[-1] if state.history else None
+        if last is not None and last.alike > ALIKE:
+            notes.append(f"network {member + 1}: {last.collapsed()}")
         histories.append(state.history)
         nets.append(learner.net)
     return nets, histories, notes
@@ -304,6 +323,6 @@ def _looks(slide: Slide) -> NDArray[np.float32]:
 
 
 __all__ = [
-    "Baseline", "Kept", "Material", "at", "baseline", "material", "quick_features",
-    "train_networks",
+    "Baseline", "Kept", "Material", "at", "baseline", "inner_folds", "material",
+    "started", "train_networks",
 ]  # fmt: skip

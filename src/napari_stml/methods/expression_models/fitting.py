@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from napari_stml.core.errors import StmlError
+from napari_stml.methods.expression_models.networks import silenced
 from napari_stml.methods.expression_models.scores import scored
 from napari_stml.models.schedule import learning_rate
 
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from napari_stml.methods.expression_models.learners import Learner
     from napari_stml.methods.expression_models.samples import Slide
 
 SEED_STEP = 100_003
+ALIKE, FLAT = 0.9, 0.02
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,25 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch done: mean loss of its steps, mean r on the stopping spots (NaN: not looked)."""
+    """One epoch done: mean loss of its steps, mean r on the stopping spots (NaN: not looked).
+
+    ``variance`` is that of the prediction by that of the truth, ``alike`` the mean cosine between
+    pathway tokens: near 0 and near 1 a network has collapsed.
+    """
 
     number: int
     loss: float
     r: float
+    variance: float = float("nan")
+    alike: float = float("nan")
+
+    def collapsed(self) -> str:
+        """What has gone flat, in words; empty where nothing has."""
+        if self.alike > ALIKE:
+            return f"the pathway tokens have become one (mean cosine {self.alike:.2f})"
+        if self.variance < FLAT:
+            return f"the predicted maps are nearly flat (variance ratio {self.variance:.3f})"
+        return ""
 
 
 @dataclass
@@ -69,7 +85,10 @@ class Checkpoint:
 
     def said(self) -> dict[str, Any]:
         """The rest, as plain JSON."""
-        rows = [[e.number, e.loss, None if np.isnan(e.r) else e.r] for e in self.history]
+        rows = [
+            [None if np.isnan(v) else v for v in (e.number, e.loss, e.r, e.variance, e.alike)]
+            for e in self.history
+        ]
         return {"history": rows, "best_epoch": self.best_epoch}
 
     @classmethod
@@ -78,18 +97,30 @@ class Checkpoint:
         for name, value in tensors.items():
             part, _, key = name.partition(":")
             parts[part][key] = value
-        history = [Epoch(int(n), float(v), np.nan if r is None else float(r))
-                   for n, v, r in said["history"]]  # fmt: skip
+        history = [
+            Epoch(int(n), *(np.nan if v is None else float(v) for v in rest))
+            for n, *rest in said["history"]
+        ]
         return cls(parts["net"], parts["best"], parts["adam"], history, int(said["best_epoch"]))
 
 
 @dataclass(frozen=True)
 class Watched:
-    """The spots on which training is judged: never those that are scored in the end."""
+    """The spots on which training is judged: never those that are scored in the end.
+
+    ``base`` is what the network corrects; without, it says everything itself.
+    """
 
     slides: Sequence[Slide]
     wanted: Sequence[NDArray[np.float32]]
     masks: Sequence[NDArray[np.bool_]]
+    base: Sequence[NDArray[np.float32]] | None = None
+
+    def floor(self) -> float:
+        """What is reached without the network; -2 where it corrects nothing."""
+        if self.base is None:
+            return -2.0
+        return scored(self.base, self.wanted, self.masks).mean_r
 
     def alone(self) -> Watched:
         """Only these spots, for networks to which no other spot matters."""
@@ -98,6 +129,7 @@ class Watched:
             [self.slides[i].only(self.masks[i]) for i in used],
             [self.wanted[i][self.masks[i]] for i in used],
             [self.masks[i][self.masks[i]] for i in used],
+            None if self.base is None else [self.base[i][self.masks[i]] for i in used],
         )
 
 
@@ -116,23 +148,25 @@ def fit(
         weight_decay=plan.weight_decay,
     )  # fmt: skip
     state = start or Checkpoint(_copied(net.state_dict()), _copied(net.state_dict()), {})
+    floor = -2.0 if watched is None else watched.floor()
     if start is not None:
         net.load_state_dict(state.net)
         _load_adam(adam, state.adam)
     for number in range(state.done, plan.epochs):
-        if number - state.best_epoch > plan.patience and state.best_epoch >= 0:
+        may_stop = state.best_epoch >= 0 or floor > -1
+        if number - state.best_epoch > plan.patience and may_stop:
             break
         loss = _epoch(learner, adam, plan, number)
-        r = np.nan
+        r = flat = np.nan
         if watched is not None and (number + 1) % plan.every == 0:
-            r = _judged(learner, watched)
-        state.history.append(Epoch(number, loss, r))
+            r, flat = _judged(learner, watched)
+        state.history.append(Epoch(number, loss, r, flat, _alike(net)))
         state.net, state.adam = _copied(net.state_dict()), _adam_tensors(adam)
         earlier = [e.r for e in state.history[:-1] if not np.isnan(e.r)]
-        if (np.isnan(r) and watched is None) or (
-            not np.isnan(r) and r > max(earlier, default=-2.0)
-        ):
+        if (np.isnan(r) and watched is None) or (not np.isnan(r) and r > max([floor, *earlier])):
             state.best, state.best_epoch = state.net, number
+        elif state.best_epoch < 0 and floor > -1:
+            state.best = silenced(net)  # so far it only spoils what it starts from
         if keep is not None:
             keep(state)
         yield state.history[-1]
@@ -172,10 +206,21 @@ def _epoch(learner: Learner, adam: torch.optim.Optimizer, plan: TrainingPlan, nu
     return float(np.mean(total)) if total else float("nan")
 
 
-def _judged(learner: Learner, watched: Watched) -> float:
+def _alike(net: nn.Module) -> float:
+    from napari_stml.models.stf import Stf
+
+    return net.token_similarity() if isinstance(net, Stf) else float("nan")
+
+
+def _judged(learner: Learner, watched: Watched) -> tuple[float, float]:
+    """Mean r and median variance ratio on the watched spots."""
     learner.net.eval()
     found = learner.predict(watched.slides)
-    return scored(found, watched.wanted, watched.masks).mean_r
+    if watched.base is not None:
+        found = [f + b for f, b in zip(found, watched.base, strict=True)]
+    scores = scored(found, watched.wanted, watched.masks)
+    known = scores.variance[np.isfinite(scores.variance)]
+    return scores.mean_r, float(np.median(known)) if len(known) else float("nan")
 
 
 def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -28,6 +28,8 @@ class Linear:
     weight: NDArray[np.float32]
     offset: NDArray[np.float32]
     chosen: str = ""
+    penalty: float = 0.0
+    rank: int = 0
 
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
         return np.asarray((x - self.centre) @ self.weight + self.offset, dtype=np.float32)
@@ -53,7 +55,7 @@ def fit_ridge(
         total += [pearson(model(x[test]), y[test]).mean() for model in paths]
     best = grid[int(total.argmax())]
     model = _ridge_path(x, y, [best])[0]
-    return Linear(model.centre, model.weight, model.offset, f"penalty {best:.3g}")
+    return Linear(model.centre, model.weight, model.offset, f"penalty {best:.3g}", best)
 
 
 def fit_reduced(
@@ -79,7 +81,7 @@ def fit_reduced(
     i, j = map(int, np.unravel_index(int(total.argmax()), total.shape))
     model = _through(_ridge_path(x, y, [grid[j]])[0], _directions(y)[: able[i]])
     said = f"rank {able[i]}, penalty {grid[j]:.3g}"
-    return Linear(model.centre, model.weight, model.offset, said)
+    return Linear(model.centre, model.weight, model.offset, said, grid[j], able[i])
 
 
 def _directions(y: NDArray[Any]) -> NDArray[np.float64]:

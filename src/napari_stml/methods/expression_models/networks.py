@@ -16,6 +16,8 @@ NetworkName = Literal["tile vit", "stf", "he2rna", "vit_st", "attention mil", "t
 
 FROM_TILES: tuple[str, ...] = ("tile vit", "he2rna", "vit_st")
 FROM_BAGS: tuple[str, ...] = ("attention mil", "transmil")
+PATCHES = "stf of patches"
+"""An stf that sees a spot and its neighbours instead of the whole slide."""
 LINEAR: tuple[str, ...] = ("ridge", "reduced rank", "pls", "mean")
 
 
@@ -53,6 +55,34 @@ def build(card: Mapping[str, Any], membership: torch.Tensor | None = None) -> nn
             f"This network cannot be built: {error}", where=str(name), do="change its sizes"
         ) from error
     raise StmlError("This network is unknown", where=str(name), do="update napari-stml")
+
+
+QUIET = 0.02
+"""Gene heads that start from gene sets keep their shape, this much of it."""
+
+
+def hushed(net: nn.Module) -> None:
+    """Let the last layer begin near zero, so that the network at first adds (nearly) nothing."""
+    import torch
+
+    head = net.get_submodule(_head(net))
+    with torch.no_grad():
+        for name, values in head.named_parameters():
+            values.mul_(QUIET if name == "weight" and _head(net) != "head" else 0.0)
+
+
+def silenced(net: nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of the weights that adds nothing; everything before the last layer as it is."""
+    own = {k: v.detach().cpu().clone() for k, v in net.state_dict().items()}
+    for name in ("weight", "bias"):
+        own[f"{_head(net)}.{name}"].zero_()
+    return own
+
+
+def _head(net: nn.Module) -> str:
+    from napari_stml.models.stf import Stf
+
+    return "genes.mean" if isinstance(net, Stf) else "head"
 
 
 def load_exactly(net: nn.Module, tensors: Mapping[str, torch.Tensor], where: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_stml.methods.expression_models.fitting import TrainingPlan
-from napari_stml.methods.expression_models.networks import FROM_BAGS, build, takes_tiles
+from napari_stml.methods.expression_models.networks import FROM_BAGS, build, hushed, takes_tiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from napari_stml.methods.expression_models.learners import Learner
     from napari_stml.methods.expression_models.samples import Slide
     from napari_stml.models.losses import LossName
+
+Supervision = Literal["each spot", "whole slides", "patches"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,10 @@ class Recipe:
         Of networks that see slides: cut of the slide in steps of the array, noise added to the
         features, and steps of training per slide and epoch.
     neighbours
-        Of networks that see bags.
+        Of networks that see bags, and of an stf that sees patches.
+    supervision
+        What an stf is compared on: every spot, the mean of windows, or the centre of a spot and
+        its neighbours.
     """
 
     network: Mapping[str, Any]
@@ -45,6 +50,7 @@ class Recipe:
     noise: float = 0.0
     steps: int = 4
     neighbours: int = 8
+    supervision: Supervision = "each spot"
 
     @property
     def name(self) -> str:
@@ -57,13 +63,17 @@ class Recipe:
 def learner_of(
     recipe: Recipe, slides: Sequence[Slide], wanted: Sequence[NDArray[Any]],
     train: Sequence[NDArray[Any]], *, membership: torch.Tensor | None = None,
-    device: str = "cpu",
+    device: str = "cpu", base: Sequence[NDArray[Any]] | None = None,
 ) -> Learner:  # fmt: skip
-    """The network with fresh weights of the recipe's seed, and what it learns from."""
+    """The network with fresh weights of the recipe's seed, and what it learns from.
+
+    With ``base`` (a prediction of every spot) it begins by adding nothing to that.
+    """
     import torch
 
     from napari_stml.methods.expression_models.learners import (
         BagLearner,
+        PatchLearner,
         SlideLearner,
         TileLearner,
     )
@@ -72,20 +82,30 @@ def learner_of(
 
     torch.manual_seed(recipe.plan.seed)
     net = build(recipe.network, membership)
+    if base is not None:
+        hushed(net)
     there = None if membership is None else membership.to(device)
     objective = Objective(recipe.loss, recipe.pcc_weight, recipe.pathway_weight, there)
     if takes_tiles(recipe.name):
         return TileLearner(
             net, slides, wanted, train, objective, batch=recipe.batch, augment=recipe.augment,
-            device=device,
+            device=device, base=base,
         )  # fmt: skip
     if recipe.name in FROM_BAGS:
         return BagLearner(
             net, slides, wanted, train, objective, neighbours=recipe.neighbours,
-            batch=recipe.batch, device=device,
+            batch=recipe.batch, device=device, base=base,
         )  # fmt: skip
     assert isinstance(net, Stf)
+    if recipe.supervision == "patches":
+        return PatchLearner(
+            net, slides, wanted, train, objective, neighbours=recipe.neighbours,
+            batch=recipe.batch, augment=recipe.augment, device=device, base=base,
+        )  # fmt: skip
+    if recipe.supervision == "whole slides" and base is not None:
+        raise ValueError("means of slides cannot correct a start of single spots")
     return SlideLearner(
         net, slides, wanted, train, objective, steps=recipe.steps, window=recipe.window,
-        noise=recipe.noise, augment=recipe.augment, device=device,
+        noise=recipe.noise, augment=recipe.augment, device=device, base=base,
+        means=recipe.supervision == "whole slides",
     )  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_stml.methods.expression_models.networks import FROM_BAGS, takes_tiles
+from napari_stml.methods.expression_models.networks import FROM_BAGS, PATCHES, takes_tiles
 from napari_stml.models.blocks import Block, SelfAttention
 from napari_stml.models.stf import Stf
 
@@ -33,6 +33,11 @@ def seen_by(
         bags = torch.split(torch.from_numpy(bags_of(slide, neighbours)), AT_ONCE)
         return _joined([net(b.to(device))[0] for b in bags]), None
     assert isinstance(net, Stf)
+    if name == PATCHES:
+        whole = [torch.from_numpy(a) for a in patches_of(slide, neighbours)]
+        pairs = zip(*(torch.split(a, AT_ONCE) for a in whole), strict=True)
+        outs = [net(f.to(device), p.to(device), mode="global") for f, p in pairs]
+        return _joined([o.mean for o in outs]), _joined([o.scores for o in outs])
     features, xy = whole_slide(slide)
     out = net(features[None].to(device), xy[None].to(device))
     return _joined([out.mean[0]]), _joined([out.scores[0]])
@@ -60,13 +65,20 @@ def whole_slide(slide: Slide) -> tuple[Tensor, Tensor]:
 
 def bags_of(slide: Slide, neighbours: int) -> NDArray[np.float32]:
     """The features of each spot and its nearest neighbours, (n, 1 + k, features)."""
+    return patches_of(slide, neighbours)[0]
+
+
+def patches_of(slide: Slide, neighbours: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Each spot and its nearest neighbours: features, and places as seen from the spot."""
     from scipy.spatial import cKDTree
 
     assert slide.features is not None
     k = min(neighbours + 1, len(slide))
     _, near = cKDTree(slide.xy).query(slide.xy, k=k)
     near = np.asarray(near).reshape(len(slide), k)
-    return np.asarray(slide.features[near], dtype=np.float32)
+    away = slide.xy[near] - slide.xy[:, None]
+    return (np.asarray(slide.features[near], dtype=np.float32),
+            np.asarray(away, dtype=np.float32))  # fmt: skip
 
 
 def _joined(parts: list[Any]) -> NDArray[np.float32]:

@@ -9,9 +9,10 @@ import numpy as np
 
 from napari_stml.core.errors import StmlError
 from napari_stml.methods.expression_models.linear import Linear
-from napari_stml.methods.expression_models.networks import LINEAR, build, load_exactly, takes_tiles
+from napari_stml.methods.expression_models.networks import LINEAR, PATCHES, build, load_exactly
 from napari_stml.methods.expression_models.samples import finite, same_length, with_surroundings
 from napari_stml.methods.expression_models.standing import FeatureScale
+from napari_stml.methods.expression_models.start import Start, read_start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,6 +45,7 @@ class Trained:
     scale: FeatureScale | None
     mean: NDArray[np.float32]
     spread: NDArray[np.float32]
+    start: Start | None = None
 
     @property
     def name(self) -> str:
@@ -59,7 +61,7 @@ class Trained:
 
     def ready(self, slide: Slide) -> Slide:
         """Check the slide's features and put them on the model's scale."""
-        if self.scale is None or takes_tiles(self.name):
+        if self.scale is None:
             return slide
         slide = with_surroundings(slide, self.card.get("surroundings", "spot"))
         assert slide.features is not None
@@ -81,9 +83,10 @@ class Trained:
 
         found, scores = [], []
         neighbours = int(self.card.get("neighbours", 8))
+        way = PATCHES if self.card.get("supervision") == "patches" else self.name
         for net in self.nets:
             net.to(device).eval()
-            values, pathways = seen_by(self.name, net, slide, neighbours=neighbours, device=device)
+            values, pathways = seen_by(way, net, slide, neighbours=neighbours, device=device)
             found.append(values)
             if pathways is not None:
                 scores.append(pathways)
@@ -92,9 +95,10 @@ class Trained:
         for i in range(samples):
             net = self.nets[i % len(self.nets)]
             awake(net)
-            drawn.append(seen_by(self.name, net, slide, neighbours=neighbours, device=device)[0])
+            drawn.append(seen_by(way, net, slide, neighbours=neighbours, device=device)[0])
             net.eval()
-        values = np.mean(found, axis=0) * self.spread + self.mean
+        base = 0.0 if self.start is None else self.start(slide)
+        values = (np.mean(found, axis=0) + base) * self.spread + self.mean
         sd = np.std(drawn, axis=0) * self.spread if len(drawn) > 1 else None
         return Predicted(values, sd, np.mean(scores, axis=0) if scores else None)
 
@@ -108,6 +112,8 @@ class Trained:
         if self.linear is not None:
             found |= {"linear.centre": self.linear.centre, "linear.weight": self.linear.weight,
                       "linear.offset": self.linear.offset}  # fmt: skip
+        if self.start is not None:
+            found |= self.start.tensors()
         for i, net in enumerate(self.nets):
             for key, value in net.state_dict().items():
                 found[f"members.{i}.{key}"] = value.detach().cpu().numpy()
@@ -144,6 +150,7 @@ def read(card: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], where: st
     if config["network"] in LINEAR:
         a, b, c = (_taken(rest, f"linear.{n}", where) for n in ("centre", "weight", "offset"))
         return Trained(card, (), Linear(a, b, c), scale, mean, spread)
+    start = read_start(card.get("start", {}), rest, where)
     nets = []
     for i in range(int(card.get("members", 1))):
         net = build(config)
@@ -158,7 +165,7 @@ def read(card: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], where: st
             f"The weights hold what this model does not know: {', '.join(extra[:4])}", where=where,
             do="use the model as it was saved",
         )  # fmt: skip
-    return Trained(card, tuple(nets), None, scale, mean, spread)
+    return Trained(card, tuple(nets), None, scale, mean, spread, start)
 
 
 def same_genes(model: Sequence[str], asked: Sequence[str]) -> None:
