@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,3 +126,15 @@ def test_too_many_for_the_width_is_said(make: Make) -> None:
                      Print(width_mm=60, dpi=80), columns=8)  # fmt: skip
     with pytest.raises(StmlError, match="a value at least"):
         panel_figure([])
+
+
+def test_names_without_end_or_with_marks_leave_room_for_the_maps(make: Make) -> None:
+    names = ("<script>alert(1)</script>", "x" * 5000)
+    section = make(classes=names, column="\"'><img src=x onerror=y>")
+    drawing = panel_figure([Panel(section, v) for v in ("\"'><img src=x onerror=y>", "A", "score")],
+                           SHEET)  # fmt: skip
+    assert min(a.get_position().width for a in maps(drawing)) > 0.15
+    root = ET.fromstring(drawing.encoded(".svg")[0])
+    tags = {element.tag.rpartition("}")[2] for element in root.iter()}
+    assert not tags & {"script", "img"}
+    assert max(len(t.get_text()) for a in drawing.figure.axes for t in a.texts) < 130

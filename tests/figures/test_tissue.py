@@ -199,6 +199,12 @@ def test_hostile_names_are_inert(make: Make, tmp_path: Path) -> None:
         drawing.save(tmp_path / f"f{ending}")
 
 
+def test_a_column_with_a_slash_keeps_its_name(make: Make) -> None:
+    drawing = tissue_figure(make(column="grade/stage"), "grade/stage", SMALL)
+    words = [t.get_text() for a in drawing.figure.axes for t in a.texts]
+    assert "grade/stage" in words
+
+
 def test_letters_without_a_shape_are_said_once(make: Make) -> None:
     drawing = tissue_figure(make(name="乳腺"), "", SMALL)
     with warnings.catch_warnings():

@@ -115,7 +115,8 @@ def _arranged(cells: list[Cell], how: Print, together: bool, columns: int) -> Fi
     each = (how.width_mm - 2 * EDGE_MM - right - GAP_MM * (columns - 1)) / columns
     if not together:
         for cell in cells:
-            cell.plan = plan_of(cell.sheet, max(30.0, room / len(rows) - TITLE_MM), room)
+            beside = max(30.0, room / len(rows) - TITLE_MM)
+            cell.plan = plan_of(cell.sheet, beside, room, each)
     widths = [each - (c.plan.width + EDGE_MM if c.plan else 0.0) for c in cells]
     if min(widths) < 8.0:
         raise StmlError("So many panels do not fit beside each other",

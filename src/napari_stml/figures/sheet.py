@@ -152,7 +152,11 @@ def _scale_bar(
     return {"um": length, "px": long / per_mm[0]}
 
 
-def plan_of(sheet: Sheet, room: float, tallest: float) -> legend.Plan | None:
+def plan_of(
+    sheet: Sheet, room: float, tallest: float, wide: float | None = None
+) -> legend.Plan | None:
+    """The legend of a map that may take its share of ``wide`` mm, else of the figure."""
+    wide = sheet.print.width_mm if wide is None else wide
     shown = sheet.shown
     if shown is None or (shown.codes is not None and not shown.names):
         return None
@@ -163,8 +167,8 @@ def plan_of(sheet: Sheet, room: float, tallest: float) -> legend.Plan | None:
         count = int(missing.sum())
     if shown.codes is not None:
         codes = shown.codes if sheet.overlay is not None else shown.codes[sheet.rows]
-        return legend.plan(shown, codes, count, sheet.print.width_mm, room, tallest)
-    return legend.plan(shown, shown.numbers, count, sheet.print.width_mm, room, tallest)
+        return legend.plan(shown, codes, count, wide, room, tallest)
+    return legend.plan(shown, shown.numbers, count, wide, room, tallest)
 
 
 def facts(section: Section, sheet: Sheet) -> dict[str, Any]:

@@ -173,7 +173,9 @@ def classes(
         given = {style.named.get(n, n): c for n, c in zip(texts, colours, strict=False)}
         style = replace(style, colours={**given, **style.colours})
     drawn = style.applied(np.asarray(codes, dtype=np.intp), texts)
-    title = name.partition("/")[2] or name
+    run, _, rest = name.partition("/")
+    stored = section.shelf is not None and run in section.shelf.records
+    title = rest if stored else name  # a column may have a slash in its name
     return Shown(name, title, codes=drawn.codes, names=drawn.names, colours=drawn.colours)
 
 
