@@ -36,6 +36,7 @@ READERS: tuple[str, ...] = (
     "napari_stml.io.readers.merscope",
     "napari_stml.io.readers.cosmx",
     "napari_stml.io.readers.fov_folder",
+    "napari_stml.io.readers.hest",
     # Looser claims: folders with .h5ad files, any slide.
     "napari_stml.io.readers.joined",
     "napari_stml.io.readers.h5ad",
