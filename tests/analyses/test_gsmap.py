@@ -147,6 +147,36 @@ def test_the_trait_lies_where_its_genes_are(files: Files, embedded: Any, run: An
     assert "traits" not in {c.name for c in alone.charts}
 
 
+def test_a_gwas_as_it_was_published_needs_no_step_before(
+    files: Files, embedded: Any, run: Any, tmp_path: Path
+) -> None:
+    from scipy.stats import norm
+
+    table = pd.read_csv(files.trait("marked"), sep="\t")
+    raw = tmp_path / "gwas.tsv.gz"
+    pd.DataFrame({"rsid": table["SNP"], "ea": table["A1"], "oa": table["A2"],
+                  "p_value": 2 * norm.sf(table["Z"].abs()), "effect": table["Z"] / 10,
+                  "chrom": 1}).to_csv(raw, sep="\t", index=False)  # fmt: skip
+    given: dict[str, Any] = {"sumstats": str(raw), "columns": (("a2", "oa"),)}
+    kind = load_all()["gsmap"]
+    said = kind.foresee(kind.Params(**asked(files, **given)))
+    assert "gwas: oa -> A2" in said
+    assert any("number of people is missing" in line for line in said)
+    given["people"] = 55_000
+    said = kind.foresee(kind.Params(**asked(files, **given)))
+    assert not any("missing" in line for line in said)
+    found = run("gsmap", embedded, **asked(files, **given))
+    constant = tmp_path / "constant.sumstats.gz"
+    table.assign(N=55_000).to_csv(constant, sep="\t", index=False)
+    expected = run("gsmap", embedded, **asked(files, sumstats=str(constant)))
+    np.testing.assert_allclose(
+        found.part("gwas_z").values, expected.part("constant_z").values, atol=1e-4
+    )
+    assert any("SNPs kept" in note for note in found.result.notes)
+    with pytest.raises(StmlError, match="'colour' to name a column for"):
+        kind.foresee(kind.Params(**asked(files, columns=(("colour", "oa"),))))
+
+
 def test_rare_and_missing_labels_are_not_tested(files: Files, embedded: Any, run: Any) -> None:
     domain = embedded.domain.copy()
     domain[:4] = -1
@@ -174,6 +204,7 @@ def test_the_threshold_follows(files: Files, embedded: Any, run: Any) -> None:
     moved = live.update(kind(show="z"), chosen)
     assert moved.shows == "marked_z"
     assert moved.part("cauchy_selected").data["spots"] == ["selected", "all others"]
+    assert live.readout(kind(trait="Marked"))["trait"] == "marked"
     gene = done.part("specificity").columns[3]
     moved = live.update(kind(show="specificity of a gene", gene=gene.lower()), None)
     assert moved.shows == f"specificity_{gene}"
@@ -206,7 +237,7 @@ def test_what_does_not_fit_says_what_to_do(
         run("gsmap", embedded, **asked(files, sumstats=str(other)))
     raw = tmp_path / "raw.txt"
     raw.write_text("rsid p beta\nrs1 0.1 0.2\n")
-    with pytest.raises(StmlError, match="format-sumstats"):
+    with pytest.raises(StmlError, match="number of people is missing"):
         run("gsmap", embedded, **asked(files, sumstats=str(raw)))
     with pytest.raises(StmlError, match="at least 20 spots"):
         run("gsmap", embedded.with_(inside=np.arange(256) < 5), **asked(files))

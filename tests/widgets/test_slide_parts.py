@@ -15,6 +15,7 @@ from napari_stml.core.params import LiveParams, Params, param
 from napari_stml.core.results import Heatmap, Mask, Result, Tiles
 from napari_stml.viewer.frame import Frame
 from napari_stml.viewer.part_layers import part_layer, refreshed, tiles_shown
+from napari_stml.widgets.answers import answers_beside
 from napari_stml.widgets.form import Form
 from napari_stml.widgets.live_panel import LivePanel
 from napari_stml.widgets.result_panel import ResultPanel
@@ -75,6 +76,23 @@ def test_a_click_is_a_place_and_can_be_taken_back(qtbot: QtBot) -> None:
 class Comparing(LiveParams):
     against: tuple[str, ...] = param((), title="With", help="Held.", source="selection")
     kind: str = param("", title="Type", help="One.", source="part_column", holds="composition")
+
+
+class OfTrait(LiveParams):
+    trait: str = param("", title="Trait", help="One.", source="part_column", holds="*_p")
+
+
+def test_a_value_of_the_run_is_picked_by_name(qtbot: QtBot) -> None:
+    entries = [("IQ_p", "Values"), ("IQ_z", "Values"), ("height_p", "Values"), ("x_p", "Labels")]
+    record: Any = SimpleNamespace(parts=[SimpleNamespace(name=n, kind=k) for n, k in entries])
+    answers = answers_beside(SimpleNamespace(shelf=None), record)  # type: ignore[arg-type]
+    panel = LivePanel(OfTrait, OfTrait(), None, answers)
+    qtbot.addWidget(panel)
+    box: Any = panel._sliders["trait"]
+    assert box._row.widget.choices == ("IQ", "height")
+    assert panel.params() == OfTrait(trait="IQ")
+    panel.move(trait="height")
+    assert panel.params() == OfTrait(trait="height")
 
 
 class KnownColumns(Known):

@@ -27,13 +27,15 @@ from napari_stml.core.needs import Column, Embedding, File, Outlines
 from napari_stml.core.results import Result
 from napari_stml.io.gsmap import resource
 from napari_stml.io.gsmap.gene_places import read_homologs
+from napari_stml.io.gsmap.headers import OPTIONS
 from napari_stml.io.gsmap.slices import read_slice_mean
-from napari_stml.io.gsmap.traits import read_config, read_sumstats
+from napari_stml.io.gsmap.sumstats import FormatOptions
+from napari_stml.io.gsmap.traits import foreseen, read_any, read_config
 from napari_stml.methods.gsmap.slice_mean import SliceMean
 from napari_stml.methods.gsmap.specificity import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -71,16 +73,31 @@ class TraitMap:
         files = {f"trait {i + 1}": path for i, path in enumerate(trait_files(params).values())}
         for name, path in {**files, **_reference_files(params)}.items():
             wanted[name] = File(str(path))
-        for name in ("homologs", "slice_mean"):
+        for name in ("homologs", "slice_mean", "dbsnp"):
             if getattr(params, name):
                 wanted[name] = File(getattr(params, name))
         return wanted
+
+    @staticmethod
+    def foresee(params: TraitMapParams) -> Sequence[str]:
+        """What columns are taken for, and what the resource directory has."""
+        how, said = formatting(params), list[str]()
+        for name, path in trait_files(params).items():
+            said += foreseen(path, name, how)
+        if params.reference == "resource" and params.resource:
+            found = resource.check(Path(params.resource).expanduser())
+            said.append(f"LD: {resource.provenance(params.resource)}")
+            said += [f"{f.part}: {f.state}, {f.text}. {f.do}" for f in found
+                     if f.state in {"missing", "incomplete"}]  # fmt: skip
+        return said
 
     @limited
     def run(self, inputs: Inputs, params: TraitMapParams) -> Steps:
         section = inputs.one
         yield at(0, "reading the traits")
-        traits = [read_sumstats(p, name) for name, p in trait_files(params).items()]
+        how = formatting(params)
+        taken = [read_any(p, name, how) for name, p in trait_files(params).items()]
+        traits, told_first = [t for t, _ in taken], [n for _, said in taken for n in said]
         spots = inside(section, least=FEWEST)
         codes: NDArray[np.int32] | None = None
         names: tuple[str, ...] = ()
@@ -117,11 +134,23 @@ class TraitMap:
         return Result.of(
             section.section, *parts, *more, *charts, *further,
             shows=made.p_name(mapped[0].name),
-            notes=(*told, *notes, *said, *scored.notes, *part.notes, *found.notes),
+            notes=(*told, *told_first, *notes, *said, *scored.notes, *part.notes, *found.notes),
         )  # fmt: skip
 
     def live(self, result: Result, inputs: Inputs) -> Live:
         return TraitLive(result, inputs.one)
+
+
+def formatting(params: TraitMapParams) -> FormatOptions:
+    """How a GWAS that is not formatted yet is read."""
+    unknown = [what for what, _ in params.columns if what not in OPTIONS]
+    if unknown:
+        raise StmlError(
+            f"There is no '{unknown[0]}' to name a column for", where="Columns of the GWAS",
+            do=f"take one of {', '.join(OPTIONS)}",
+        )  # fmt: skip
+    dbsnp = Path(params.dbsnp).expanduser() if params.dbsnp else None
+    return FormatOptions(dict(params.columns), params.people or None, dbsnp=dbsnp)
 
 
 def trait_files(params: TraitMapParams) -> dict[str, Path]:

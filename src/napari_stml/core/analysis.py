@@ -53,6 +53,8 @@ class Analysis(Protocol):
     ``uses_gpu = True`` computes on the device that the user prefers.
     ``gives`` names all values per observation that it may leave, where they are known before;
     a recipe that refers to another one is then refused before it starts.
+    ``foresee(params) -> Sequence[str]`` (static, quick) says before a Run what it will take for
+    what; the form shows it, and what it raises.
     An analysis with a live part also has ``LiveParams`` and
     ``live(self, result: Result, inputs: Inputs, params: Params) -> Live``, where ``params`` are
     those of the finished Run; one that does not look at them may leave them out. Where "automatic"

@@ -95,7 +95,8 @@ def param(
         A live field may name fields of the Run's ``Params`` too. Needs a default.
     holds
         Of ``source="run"``: only Runs with a value of that name or kind are offered, and the
-        newest stands there first. Of ``source="part_column"``: the matrix.
+        newest stands there first. Of ``source="part_column"``: the matrix; ``*_z`` asks for
+        what stands for the star in the names of the Run's values.
     bounds
         pydantic's ``ge``, ``gt``, ``le``, ``lt``, ``min_length``, ``max_length``, ``pattern``.
     """

@@ -6,7 +6,8 @@ import inspect
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, Signal
+from pydantic import ValidationError
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -17,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_stml.core.errors import StmlError
 from napari_stml.widgets.form import Form
 from napari_stml.widgets.style import PRIMARY
 
@@ -30,6 +32,9 @@ CONTEXT = {
     "inside": "Looks only at what is inside the scope.",
     "around": "Reads neighbours outside the scope, reports inside.",
 }
+
+
+REST_MS = 250
 
 
 class AnalysisPage(QWidget):
@@ -55,6 +60,15 @@ class AnalysisPage(QWidget):
         self.preview = QPushButton("Preview")
         self.preview.setToolTip("Run it on what is visible now; the next Run takes its place")
         self.preview.clicked.connect(partial(self._ask, self.preview_requested))
+        self.ahead = QLabel()
+        self.ahead.setWordWrap(True)
+        self.ahead.setTextFormat(Qt.TextFormat.PlainText)
+        self.ahead.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.ahead.hide()
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(REST_MS)
+        self._soon.timeout.connect(self.foresee)
         self._place = QVBoxLayout()
         inner = QWidget()
         inside = QVBoxLayout(inner)
@@ -62,6 +76,7 @@ class AnalysisPage(QWidget):
         inside.addWidget(self.picker)
         inside.addWidget(self.purpose)
         inside.addLayout(self._place)
+        inside.addWidget(self.ahead)
         row = QHBoxLayout()
         row.addWidget(self.button, 1)
         row.addWidget(self.preview)
@@ -110,8 +125,24 @@ class AnalysisPage(QWidget):
         text = inspect.getdoc(self.analysis) or ""
         self.purpose.setText(f"{text.split(chr(10) * 2)[0]} {CONTEXT[self.analysis.context]}")
         self.form = Form(self.analysis.Params, self._answers)
+        self.form.changed.connect(self._soon.start)
         self._place.addWidget(self.form)
+        self.foresee()
         self.preview.setVisible(self.analysis.sections == "one")
+
+    def foresee(self) -> None:
+        """Say what a Run would take for what, where the analysis knows before."""
+        said: list[str] = []
+        tells = getattr(self.analysis, "foresee", None)
+        if tells is not None and self.form is not None:
+            try:
+                said = list(tells(self.form.model.model_validate(self.form.given())))
+            except ValidationError:
+                pass  # the form says what is missing when Run is clicked
+            except StmlError as error:
+                said = [str(error)]
+        self.ahead.setText("\n".join(said))
+        self.ahead.setVisible(bool(said))
 
     def _ask(self, wish: Any, _: bool = False) -> None:
         params = self.form.values() if self.form is not None else None

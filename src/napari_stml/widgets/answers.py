@@ -31,8 +31,12 @@ class _Answers:
         self.section, self.others, self.record = section, others, record
 
     def columns_of(self, value: str) -> Sequence[str]:
-        """Columns of a matrix of the Run."""
+        """Columns of a matrix of the Run; of ``*_z`` what stands for the star in its values."""
         parts = self.record.parts if self.record is not None else ()
+        if value.startswith("*"):
+            end = value[1:]
+            own = [e.name for e in parts if e.kind == "Values" and e.name.endswith(end)]
+            return [name.removesuffix(end) for name in own]
         found = [e for e in parts if e.name == value and e.kind == "Matrix"]
         return list(found[0].look.get("columns", ())) if found else []
 

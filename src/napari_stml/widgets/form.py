@@ -69,7 +69,7 @@ class Form(QWidget):
 
         Fields that do not apply beside the others are hidden and have their default.
         """
-        given = self._given()
+        given = self.given()
         try:
             params = self.model.model_validate(given)
         except ValidationError as error:
@@ -83,13 +83,14 @@ class Form(QWidget):
         for name, each in self.rows.items():
             each.write(getattr(params, name))
 
-    def _given(self) -> dict[str, Any]:
+    def given(self) -> dict[str, Any]:
+        """What stands in the rows that apply, not yet checked."""
         typed = {name: each.read() for name, each in self.rows.items()}
         fields = self.model.model_fields
         return {name: typed[name] for name in typed if applies(fields[name], typed)}
 
     def _show_applying(self) -> None:
-        given = self._given()
+        given = self.given()
         for name in self.rows.keys() - self._always:
             self.rows[name].widget.native.setVisible(name in given)
             self._labels[name].setVisible(name in given)

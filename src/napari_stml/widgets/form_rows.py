@@ -119,7 +119,8 @@ def _known(field: Field, answers: Answers) -> list[str]:
 
 
 def _picker(field: Field, known: list[str]) -> Row:
-    may_be_empty = field.optional or field.default == "" or not known
+    always = str(field.hint.get("holds", "")).startswith("*")  # a Run has one, and shows its first
+    may_be_empty = field.optional or not known or (field.default == "" and not always)
     choices = ([NOTHING] if may_be_empty else []) + known
     empty = None if field.optional else ""
     first = known[0] if known and field.hint.get("holds") else choices[0]

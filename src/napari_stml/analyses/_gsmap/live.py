@@ -49,7 +49,8 @@ class TraitLive:
         return made.TraitSpots(trait, z, p)
 
     def _trait(self, params: TraitLiveParams) -> made.TraitSpots:
-        return self._traits[min(params.trait, len(self._traits)) - 1]
+        wanted = params.trait.casefold()
+        return next((t for t in self._traits if t.name.casefold() == wanted), self._traits[0])
 
     def update(self, params: TraitLiveParams, selection: tuple[str, ...] | None) -> Result:
         trait = self._trait(params)

@@ -11,8 +11,8 @@ from napari_stml.core.params import LiveParams, param
 class TraitMapParams(FromTable):
     sumstats: str = param(
         title="GWAS", source="file",
-        help="Formatted summary statistics (SNP, Z, N), or a .yaml list of several: one line "
-        "TRAIT: FILE each. napari-stml gsmap format-sumstats makes them of any GWAS.",
+        help="Summary statistics: formatted ones (SNP, Z, N) or any with the usual headers, which "
+        "are then formatted; or a .yaml list of several: one line TRAIT: FILE each.",
     )  # fmt: skip
     reference: Literal["resource", "panel"] = param(
         "resource", title="LD from",
@@ -106,6 +106,19 @@ class TraitMapParams(FromTable):
         0.0, title="Largest chi-square", ge=0, rare=True,
         help="SNPs from here on are left out. 0 takes 80, or a thousandth of N where that is more.",
     )  # fmt: skip
+    people: int = param(
+        0, title="People (N)", ge=0, rare=True,
+        help="Of the GWAS, where its file does not say. 0 takes the file's column.",
+    )  # fmt: skip
+    columns: tuple[tuple[str, str], ...] = param(
+        (), title="Columns of the GWAS", rare=True,
+        help="Where headers are unusual: one line WHAT: COLUMN each; WHAT is snp, a1, a2, p, beta, "
+        "se, OR, z, n, frq, info, chr or pos.",
+    )  # fmt: skip
+    dbsnp: str = param(
+        "", title="dbSNP", source="file", rare=True,
+        help="Table or VCF that gives rs numbers to positions, of the GWAS's genome build.",
+    )  # fmt: skip
     top_genes: int = param(
         50, title="Genes kept", unit="genes", ge=0, le=500, rare=True,
         help="Specificity maps of so many top genes are kept with the Run.",
@@ -124,9 +137,11 @@ class TraitLiveParams(LiveParams):
     show: Literal["significance", "-log10 p", "z", "specificity of a gene"] = param(
         "significance", title="Show", help="What the spots are coloured by."
     )
-    trait: int = param(
-        1, title="Trait", help="Which of the Run's traits, in their order.", ge=1, le=20, step=1
-    )
+    trait: str = param(
+        "", title="Trait", help="Which of the Run's traits.", source="part_column",
+        holds="*_neg_log10_p",
+    )  # fmt: skip
     gene: str = param(
-        "", title="Gene", help="One of the top genes.", when={"show": "specificity of a gene"}
-    )
+        "", title="Gene", help="One of the top genes.", source="part_column", holds="specificity",
+        when={"show": "specificity of a gene"},
+    )  # fmt: skip

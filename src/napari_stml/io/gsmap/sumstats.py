@@ -68,6 +68,13 @@ class Formatted:
 
 def read_headers(path: str | Path, options: FormatOptions) -> Headers:
     """Say what each column will be taken for, from the first line alone."""
+    columns = read_titles(path)
+    given = {option: column for option, column in options.columns.items() if column}
+    return exact_headers(columns, given) if options.parity else usual_headers(columns, given)
+
+
+def read_titles(path: str | Path) -> list[str]:
+    """Words of the first line."""
     import pandas as pd
 
     path = Path(path)
@@ -75,9 +82,7 @@ def read_headers(path: str | Path, options: FormatOptions) -> Headers:
         raise CannotOpenError("There is no such file", where=path)
     with reading(path, "The summary statistics cannot be read"):
         first = pd.read_csv(path, sep=r"\s+", nrows=0, compression=_packed(path))
-    given = {option: column for option, column in options.columns.items() if column}
-    columns = [str(c) for c in first.columns]
-    return exact_headers(columns, given) if options.parity else usual_headers(columns, given)
+    return [str(c) for c in first.columns]
 
 
 def format_sumstats(path: str | Path, options: FormatOptions | None = None) -> Formatted:

@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_stml.core.errors import CannotOpenError, StmlError
+from napari_stml.io.gsmap.sumstats import (
+    FormatOptions,
+    format_sumstats,
+    read_headers,
+    read_titles,
+)
 from napari_stml.io.gsmap.tables import read_columns
 
 if TYPE_CHECKING:
@@ -48,8 +54,44 @@ def read_sumstats(path: str | Path, name: str = "") -> Sumstats:
     return Sumstats(name or trait_name(path), path, table["SNP"].astype(object), z, n)
 
 
+def read_any(
+    path: str | Path, name: str, options: FormatOptions
+) -> tuple[Sumstats, tuple[str, ...]]:
+    """Read a formatted file, or format any other as ``format-sumstats`` does; with what it said."""
+    if is_formatted(path):
+        return read_sumstats(path, name), ()
+    done = format_sumstats(path, options)
+    table = done.table
+    sums = Sumstats(
+        name or trait_name(Path(path)), Path(path), table["SNP"].to_numpy(dtype=object),
+        table["Z"].to_numpy(dtype=np.float64).round(3).astype(np.float32),
+        table["N"].to_numpy(dtype=np.float32),
+    )  # fmt: skip
+    said = [*done.headers.text().splitlines(), *done.text().splitlines()]
+    return sums, tuple(f"{sums.name}: {line}" for line in said)
+
+
+def is_formatted(path: str | Path) -> bool:
+    """Whether a file has the columns of `read_sumstats`, by its first line."""
+    return {"SNP", "Z", "N"} <= set(read_titles(path))
+
+
+def foreseen(path: str | Path, name: str, options: FormatOptions) -> list[str]:
+    """Say what the columns of a file will be taken for."""
+    if is_formatted(path):
+        return [f"{name}: formatted summary statistics"]
+    headers = read_headers(path, options)
+    told = [f"{name}: {line}" for line in headers.text().splitlines()]
+    known = set(headers.names.values())
+    if options.n is None and "N" not in known and not {"N_CAS", "N_CON"} <= known:
+        told.append(f"{name}: the number of people is missing, give it below More")
+    if "SNP" not in known and options.dbsnp is None:
+        told.append(f"{name}: rs numbers are missing, give a table of dbSNP below More")
+    return told
+
+
 def trait_name(path: Path) -> str:
-    return safe_name(re.sub(r"\.sumstats(\.gz|\.bz2)?$|\.(gz|txt|tsv)$", "", path.name))
+    return safe_name(re.sub(r"(\.sumstats|\.txt|\.tsv)?(\.gz|\.bz2)?$", "", path.name))
 
 
 def safe_name(text: str) -> str:
