@@ -172,7 +172,7 @@ def _described(
             **contents.choices,
             "section": tuple(s.name for s in fitting),
             **{k: v for k, v in filters.items() if v},
-        },  # fmt: skip
+        },
         chosen={**contents.chosen, "section": sample.name},
         notes=(*contents.notes, *notes),
     )
