@@ -40,6 +40,7 @@ GWAS = {"run-gsmap": "gsmap", "significance": "gsmap-threshold"}
 NICHES = {"selection": "niches", "spot": "niches-spot", "network": "niches-network"}
 SPACON = {"connections": "spacon", "charts": "spacon-links"}
 PREDICT = {
+    "form": "predict-form",
     "measured-beside-predicted": "predict-swipe",
 }
 WIDTH = 1200
@@ -101,9 +102,10 @@ def keep(picture: Path, target: Path) -> None:
     with Image.open(picture) as image:
         size = (WIDTH, round(image.height * WIDTH / image.width))
         small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        small.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-            target, optimize=True
-        )
+        few = small.quantize(
+            256, Image.Quantize.MEDIANCUT, kmeans=8, dither=Image.Dither.NONE
+        )  # MAXCOVERAGE leaves glass two shades
+        few.save(target, optimize=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyqtgraph as pg
 import pytest
+from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_stml.analyses._shared.charts import violin_of, violins
 from napari_stml.core.charts import Axis, Chart, Link
@@ -143,3 +144,21 @@ def test_small_maps_of_numbers_share_a_scale(qtbot: QtBot) -> None:
     assert first[1] == second[0]
     assert first[0] != first[1]
     assert first[2] not in {second[1], first[0]}
+
+
+def test_a_chart_follows_the_theme_of_the_dock(qtbot: QtBot) -> None:
+    dock = QWidget()
+    dock.resize(320, 300)
+    qtbot.addWidget(dock)
+    series = {"k": [2, 3], "fit": [0.1, 0.3], "other": [1, 2]}
+    view = ChartView(Chart("c", "line", "Line", X, Y, series), STORED.__getitem__, NAMES)
+    QVBoxLayout(dock).addWidget(view)
+    for ground, ink in (("#202020", "#f0f0f0"), ("#fafafa", "#101010")):
+        dock.setStyleSheet(f"QWidget {{ background: {ground}; color: {ink}; }}")
+        dock.show()
+        QApplication.processEvents()
+        drawn = view.plot.grab().toImage()
+        assert drawn.pixelColor(drawn.width() - 3, 3).name() == ground
+        item = view.plot.getPlotItem()
+        assert item.getAxis("left").textPen().color().name() == ink
+        assert [label.opts["color"] for _, label in item.legend.items] == [ink, ink]

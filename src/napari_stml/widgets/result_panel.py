@@ -79,7 +79,9 @@ class ResultPanel(QWidget):
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self._kinds = {e.name: e.kind for e in record.parts if e.kind in (*PAINTED, *LAYERS)}
+        self.values.setPlaceholderText("choose a value")
         self.values.addItems(list(self._kinds))
+        self.values.setCurrentIndex(-1)
         self.values.textActivated.connect(self._show)
         if self.values.count():
             row = QHBoxLayout()
@@ -90,9 +92,10 @@ class ResultPanel(QWidget):
             layout.addWidget(live)
         self._place = QVBoxLayout()
         layout.addLayout(self._place)
-        for name, kind in [(e.name, e.kind) for e in record.parts]:
-            if kind in {"Chart", "Table", "GeneValues"}:
-                self._add(layout, name)
+        for kinds in ({"Chart"}, {"Table", "GeneValues"}):
+            for entry in record.parts:
+                if entry.kind in kinds:
+                    self._add(layout, entry.name)
         buttons = QHBoxLayout()
         for text, signal in (("Repeat", self.repeat_requested), ("Undo", self.undo_requested)):
             button = QPushButton(text)
@@ -139,10 +142,11 @@ class ResultPanel(QWidget):
         self._place.addWidget(widget)
 
     def show_first(self) -> None:
-        """Paint the value that the analysis wants to be seen."""
-        names = [self.values.itemText(i) for i in range(self.values.count())]
+        """Paint the value that the analysis wants to be seen; links of all spots only if asked."""
+        wanted = self.record.shows
+        names = [n for n, kind in self._kinds.items() if n == wanted or kind != "Graph"]
         if names:
-            name = self.record.shows if self.record.shows in names else names[0]
+            name = wanted if wanted in names else names[0]
             self.values.setCurrentText(name)
             self._show(name)
 

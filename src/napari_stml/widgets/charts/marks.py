@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Resolve = Callable[[dict[str, Any]], NDArray[Any]]
 
 MISSING = (158, 158, 158, 90)
+CHOSEN = "#f28e00"
+"""The ring of what is selected: seen on dark and on light ground."""
 
 
 @dataclass
@@ -107,7 +109,7 @@ def scatter(plot: pg.PlotItem, chart: Chart, resolve: Resolve) -> Marks:
         ))  # fmt: skip
     else:
         x, y = _series(plot, chart)
-    ring = pg.ScatterPlotItem(size=_size(len(x)) + 4, pen=pg.mkPen("#111111", width=1.2),
+    ring = pg.ScatterPlotItem(size=_size(len(x)) + 4, pen=pg.mkPen(CHOSEN, width=1.2),
                               brush=None, pxMode=True)  # fmt: skip
     plot.addItem(ring)
 

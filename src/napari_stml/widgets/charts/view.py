@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
+from qtpy.QtGui import QPalette, QShowEvent
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_stml.core.results import Labels, Matrix, Values
@@ -39,6 +40,7 @@ class ChartView(QWidget):
 
     picked = Signal(object, object)
     lassoed = Signal(object)
+    _drawn = False
 
     def __init__(self, chart: Chart, part_of: PartOf, names: NDArray[np.object_]) -> None:
         super().__init__()
@@ -76,6 +78,32 @@ class ChartView(QWidget):
             )
             + upright
         )
+        self._drawn = True
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        super().changeEvent(event)
+        changes = (QEvent.Type.StyleChange, QEvent.Type.PaletteChange)
+        if self._drawn and event is not None and event.type() in changes:
+            self._follow_theme()
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        super().showEvent(event)
+        self._follow_theme()  # a style sheet is not read before
+
+    def _follow_theme(self) -> None:
+        """Write in the ink of the dock; the ground that Qt has kept is of the theme before."""
+        ink = self.palette().color(QPalette.ColorRole.WindowText)
+        item = self.plot.getPlotItem()
+        item.setTitle(self.chart.title, size="9pt", color=ink.name())
+        for side in ("bottom", "left"):
+            axis = item.getAxis(side)
+            axis.setTextPen(ink)
+            axis.setPen(ink)
+        if item.legend is not None:
+            item.legend.setLabelTextColor(ink)  # of those to come
+            for _, label in item.legend.items:
+                label.setText(label.text, color=ink.name())
+        self.plot.resetCachedContent()
 
     def _draw(self, item: Any) -> marks.Marks:
         chart = self.chart
