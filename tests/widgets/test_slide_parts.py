@@ -100,6 +100,26 @@ class KnownColumns(Known):
         return ["tumour", "stroma"] if value == "composition" else []
 
 
+class OfGene(LiveParams):
+    show: str = param("p", title="Show", help="What.")
+    gene: str = param("", title="Gene", help="One.", source="part_column", holds="composition",
+                      when={"show": "gene"})  # fmt: skip
+
+
+def test_a_clicked_gene_is_followed_where_its_column_is_shown(qtbot: QtBot) -> None:
+    panel = LivePanel(OfGene, OfGene(), None, KnownColumns())
+    qtbot.addWidget(panel)
+    asked: list[Any] = []
+    panel._session = SimpleNamespace(update=lambda p: asked.append(p), close=lambda: None)
+    assert not panel.take_column("stroma")  # kept for later; the tissue shows the expression
+    assert not asked
+    panel.move(show="gene")
+    assert asked[-1].gene == "stroma"
+    assert panel.take_column("tumour")
+    qtbot.waitUntil(lambda: asked[-1].gene == "tumour")
+    assert not panel.take_column("elsewhere")
+
+
 def test_a_selection_is_held_while_another_is_made(qtbot: QtBot) -> None:
     panel = LivePanel(Comparing, Comparing(), None, KnownColumns())
     qtbot.addWidget(panel)

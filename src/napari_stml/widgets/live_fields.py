@@ -52,6 +52,16 @@ class Picker(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(native)
         self._row.widget.changed.connect(lambda: self.moved.emit())
+        self._of_run = field.source == "part_column"
+
+    def take(self, name: str, *, quietly: bool) -> bool:
+        """Go to a column of the Run that was clicked elsewhere; False where it is none."""
+        if not self._of_run or name not in self._row.widget.choices:
+            return False
+        before = self.blockSignals(quietly)
+        self.value = name
+        self.blockSignals(before)
+        return True
 
     @property
     def value(self) -> Any:

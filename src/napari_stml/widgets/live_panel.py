@@ -11,7 +11,7 @@ from superqt.utils import qthrottled
 from napari_stml.core.params import applies
 from napari_stml.widgets.form_rows import Field
 from napari_stml.widgets.live_charts import LiveCharts
-from napari_stml.widgets.live_fields import Held, Place, live_field
+from napari_stml.widgets.live_fields import Held, Picker, Place, live_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_stml.runs.answers import LiveAnswer
     from napari_stml.runs.workers import Workers
     from napari_stml.widgets.form_rows import Answers
-    from napari_stml.widgets.live_fields import Picker, Slider
+    from napari_stml.widgets.live_fields import Slider
 
 WAIT_MS = 40
 """How long the nearest known answer is held back where the exact one is about to come."""
@@ -129,6 +129,16 @@ class LivePanel(QWidget):
         for place in places:
             place.value = xy
         return bool(places)
+
+    def take_column(self, name: str) -> bool:
+        """Follow a clicked gene to its column of the Run; whether that is what is shown now."""
+        given = self._given()
+        taken = [
+            field in given
+            for field, slider in self._sliders.items()
+            if isinstance(slider, Picker) and slider.take(name, quietly=field not in given)
+        ]
+        return any(taken)
 
     def follow(self, selection: tuple[str, ...] | None) -> None:
         """Send what is selected on the canvas along; None or nothing is the whole Run."""

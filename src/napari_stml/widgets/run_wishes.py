@@ -243,7 +243,8 @@ class RunWishes(QObject):
 
     def _colour_by_genes(self, genes: tuple[str, ...], title: str) -> None:
         if len(genes) == 1:
-            self._state.wishes.colour_requested(genes[0])
+            if self._live is None or not self._live.take_column(genes[0]):
+                self._state.wishes.colour_requested(genes[0])
         else:
             self._state.wishes.genes_requested(genes, title=title)
 
@@ -259,7 +260,7 @@ class RunWishes(QObject):
             return
         genes = [name for link, name in zip(links, ids, strict=True) if link.kind == "gene"]
         if genes and len(genes) == len(ids):
-            self._state.wishes.colour_requested(genes[0])
+            self._colour_by_genes((genes[0],), "")
             return
         try:
             inside = meant_by(self._state, links, ids, run_id)
