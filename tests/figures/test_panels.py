@@ -133,7 +133,7 @@ def test_names_without_end_or_with_marks_leave_room_for_the_maps(make: Make) -> 
     section = make(classes=names, column="\"'><img src=x onerror=y>")
     drawing = panel_figure([Panel(section, v) for v in ("\"'><img src=x onerror=y>", "A", "score")],
                            SHEET)  # fmt: skip
-    assert min(a.get_position().width for a in maps(drawing)) > 0.15
+    assert min(a.get_position().width for a in maps(drawing)) * SHEET.width_mm > 20
     root = ET.fromstring(drawing.encoded(".svg")[0])
     tags = {element.tag.rpartition("}")[2] for element in root.iter()}
     assert not tags & {"script", "img"}
