@@ -6,6 +6,7 @@ page Slide by one that clicks through its analyses, so they show the program as 
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -36,7 +37,14 @@ SLIDE = {
     "tile": "slide-tile",
     "gallery": "slide-gallery",
 }
-GWAS = {"run-gsmap": "gsmap", "significance": "gsmap-threshold"}
+GWAS = {
+    "form-gsmap": "gsmap-form",
+    "run-gsmap": "gsmap",
+    "gene": "gsmap-gene",
+    "snps": "gsmap-snps",
+    "traits": "gsmap-traits",
+}
+HEIGHT = {"run-open-gsmap": "gsmap-height", "significance": "gsmap-height-layers"}
 NICHES = {"selection": "niches", "spot": "niches-spot", "network": "niches-network"}
 SPACON = {"connections": "spacon", "charts": "spacon-links"}
 PREDICT = {
@@ -77,17 +85,37 @@ def main() -> None:
             from napari_stml.widgets.gwas_tour import gwas_tour
 
             files = demo.gwas
-            asks = {"sumstats": str(files.sumstats("planted")), "reference": "panel",
+            both = Path(folder) / "traits.yaml"
+            names = ("planted", "null")
+            both.write_text("".join(f"{n}: {files.sumstats(n)}\n" for n in names))
+            asks = {"sumstats": str(both), "reference": "panel",
                     "panel": str(files.bfile_root), "keep_snps": str(files.keep_snp_root),
                     "gtf": str(files.gtf), "annotation": "truth_domain",
                     "embedding": "truth_proportions"}  # fmt: skip
             keep_all(gwas_tour(demo.store, Path(folder), **asks), GWAS)
+            height(Path(folder))
         if "spacon" in asked:
             from napari_stml.widgets.spacon_tour import spacon_tour
 
             form = {"connections": "stored matrix", "matrix": "connectivity",
                     "compare": "truth_module"}  # fmt: skip
             keep_all(spacon_tour(demo.store, Path(folder), **form), SPACON)
+
+
+def height(into: Path) -> None:
+    """Published p-values of height on a human cortex, where that section is at hand."""
+    from napari_stml import Section
+    from napari_stml.io.save_section import save_section_as
+    from napari_stml.widgets.gwas_tour import gwas_tour
+
+    source = Path(os.environ.get("STML_DATA", "data")) / "dlpfc_151507_gsmap"
+    if not source.is_dir():
+        print("no picture of height: set STML_DATA to the folder of dlpfc_151507_gsmap")  # noqa: T201
+        return
+    store = into / "cortex.zarr"
+    list(save_section_as(Section.open(source), store))
+    asks = {"path": str(source / "spots_gsmap_height.csv"), "annotation": "layer"}
+    keep_all(gwas_tour(store, into, "open-gsmap", **asks), HEIGHT)
 
 
 def keep_all(pictures: list[Path], wanted: dict[str, str]) -> None:

@@ -46,6 +46,9 @@ def predict_tour(
         dock.open(section)
         wait(lambda: not dock.busy and dock.state.current is not None, "the section to open",
              PATIENCE_S)  # fmt: skip
+        _fill(dock, "train-expression", {"network": "stf", "genes": "variable"})
+        take("form")
+        _fill(dock, "train-expression", {"genes": "markers"})
         run = _run(dock, take, "train-expression", training)
         _scroll(dock)
         take("charts")
@@ -63,13 +66,7 @@ def predict_tour(
 
 def _run(dock: StmlDock, take: _Camera, analysis: str, values: dict[str, Any]) -> str:
     """Fill the form, click Run, watch, look at what it left; the id of the Run."""
-    page = dock.pages[PAGE]
-    assert isinstance(page, AnalysisPage)
-    dock.show_page(PAGE)
-    page.choose(analysis)
-    assert page.form is not None
-    for name, value in values.items():
-        page.form.rows[name].write(value)
+    page = _fill(dock, analysis, values)
     take(f"form-{analysis}")
     ended: list[str | RuntimeError] = []
     curves: list[Progress] = []
@@ -86,6 +83,18 @@ def _run(dock: StmlDock, take: _Camera, analysis: str, values: dict[str, Any]) -
     dock.show_page(RUNS)
     take(f"run-{analysis}")
     return ended[0]
+
+
+def _fill(dock: StmlDock, analysis: str, values: dict[str, Any]) -> AnalysisPage:
+    page = dock.pages[PAGE]
+    assert isinstance(page, AnalysisPage)
+    dock.show_page(PAGE)
+    page.choose(analysis)
+    assert page.form is not None
+    for name, value in values.items():
+        page.form.rows[name].write(value)
+    QApplication.processEvents()
+    return page
 
 
 def _maps(dock: StmlDock, take: _Camera, run: str) -> None:
