@@ -12,6 +12,7 @@ from napari_stml.core.inputs import Region
 from napari_stml.core.results import Labels, Values
 from napari_stml.core.run_record import PartEntry, RunRecord
 from napari_stml.io.run_parts import IN_SCOPE, read_part
+from napari_stml.io.store.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,11 @@ class Shelf:
         attributes = json.loads((self.store / "zarr.json").read_text()).get("attributes", {})
         texts = attributes.get("stml", {}).get("runs", {})
         return {i: RunRecord.model_validate_json(_text(t)) for i, t in texts.items()}
+
+    @property
+    def undone(self) -> tuple[str, ...]:
+        """Runs that were undone and can be brought back, oldest first."""
+        return Layout(self.store).undone_runs()
 
     def entries(self, run: str) -> tuple[PartEntry, ...]:
         """What a Run left for this section, and for the Run as a whole."""

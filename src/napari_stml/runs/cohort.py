@@ -63,7 +63,7 @@ def status(member: Member) -> Status:
         count = len(attributes.get("stml", {}).get("runs", {}))
     except (OSError, ValueError):
         return Status("its kept results are not readable")
-    return Status(f"{count} Runs" if count else "not analysed yet", count)
+    return Status(f"{count} Run{'s' * (count > 1)}" if count else "not analysed yet", count)
 
 
 def read_cohort(path: Path | str) -> tuple[Member, ...]:

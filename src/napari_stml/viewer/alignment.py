@@ -91,8 +91,18 @@ class Alignment:
                 )  # fmt: skip
                 made.append(self._state.viewer.add_layer(layer))
             self._pairs = (made[0], made[1])
-            made[0].mode = "add"
+            for layer in made:
+                layer.mode = "add"
+                layer.events.data.connect(self._next_landmark)
+            self._next_landmark()
         return self._pairs
+
+    def _next_landmark(self, _: Any = None) -> None:
+        """Clicks go to the two layers in turns; the user may choose the other one."""
+        if self._pairs is not None:
+            on_spots, on_image = self._pairs
+            on = on_image if len(on_spots.data) > len(on_image.data) else on_spots
+            self._state.viewer.layers.selection.active = on
 
     def apply_landmarks(self, fit: Fit = "similarity") -> Registered:
         """Move the observations so that the first layer's points come to lie on the second's."""

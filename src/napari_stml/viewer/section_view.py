@@ -22,10 +22,11 @@ from napari_stml.viewer.seen_layer import seen_layer
 from napari_stml.viewer.shown import Shown, of_codes, shown_of
 from napari_stml.viewer.siblings import Siblings
 from napari_stml.viewer.slide_layer import mask_layer, slide_layers
+from napari_stml.viewer.spots import all_plain
 from napari_stml.viewer.styling import Styling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from napari.layers import Image, Layer
     from napari.viewer import Viewer
@@ -185,6 +186,21 @@ class SectionView:
             self.viewer.layers.remove(layer)
             self._others.remove(layer)
             self._tell_legend()
+
+    def forget_run(self, run: str, names: Collection[str]) -> None:
+        """Show nothing of a Run that is gone: no layer of it, none of these values."""
+        start = f"{self.section.name} / {run} / "
+        for layer in [layer for layer in self._others if layer.name.startswith(start)]:
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+            self._others.remove(layer)
+        if self.beside is not None and self.beside.name in names:
+            self.swipe(None)
+        if self.shown is not None and self.shown.name in names:
+            self.shown = self.beside = None
+            if self.section.observations is not None:
+                self.painter().apply(all_plain(self.section.observations))
+        self._tell_legend()
 
     def show_mask(self, name: str, coarse: Pixels | None) -> Layer:
         """Add a label mask of the section; ``coarse`` was read off the main thread."""

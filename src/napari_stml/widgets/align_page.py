@@ -30,8 +30,8 @@ HELP = (
     "the image and what was drawn stay where they are."
 )
 LANDMARKS = (
-    "Set points on the spots' layer first, then the same places on the image's layer, "
-    "three pairs or more."
+    "After Set landmarks, click in turns: a place among the spots, then where it belongs on the "
+    "image. Two pairs or more (affine: three)."
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from napari_stml.io.section import Section
 
-COLUMNS = ("section", "um/px", "status")
+COLUMNS = ("section", "um/px", "status", "path")
 
 
 class CohortPage(QWidget):
@@ -44,7 +44,10 @@ class CohortPage(QWidget):
         header = self.table.horizontalHeader()
         if header is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-            header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+            for column in (1, 2):
+                header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.table.setWordWrap(False)
         rows = self.table.verticalHeader()
         if rows is not None:
             rows.hide()
@@ -73,9 +76,10 @@ class CohortPage(QWidget):
         self.table.setRowCount(len(self.members))
         for row, member in enumerate(self.members):
             scale = "" if member.um_per_px is None else f"{member.um_per_px:.4g}"
-            for column, text in enumerate((member.shown_name, scale, status(member).words)):
+            words = status(member).words
+            for column, text in enumerate((member.shown_name, scale, words, member.path)):
                 item = QTableWidgetItem(text)
-                item.setToolTip(f"{member.path}\n{status(member).words}")
+                item.setToolTip(f"{member.path}\n{words}")
                 self.table.setItem(row, column, item)
 
     def note_section(self, section: Section) -> None:

@@ -177,6 +177,7 @@ class StmlDock(QWidget):
         self.regions.desk.chosen_changed.connect(self._offer_scopes_soon)
         self.regions.teach.run_requested.connect(self._run)
         self.runs.chosen.connect(self._show_run)
+        self.runs.back_requested.connect(self.wishes.redo)
         self.foot.cancel_requested.connect(self.control.cancel)
         self.control.queued.connect(self.foot.add)
         self.control.progressed.connect(self.foot.progress)
@@ -259,8 +260,7 @@ class StmlDock(QWidget):
         self.scope.offer(offers(self.state))
 
     def _offer_scopes_soon(self) -> None:
-        """A stroke should not wait for lists."""
-        self._soon.start()
+        self._soon.start()  # a stroke should not wait for lists
 
     def _follow_drawing(self) -> None:
         self._offer_scopes()

@@ -127,16 +127,34 @@ class RunWishes(QObject):
         view = self._state.current
         if view is None:
             return
-        store = view.section.kept.store
+        store, shelf = view.section.kept.store, view.section.shelf
+        parts = shelf.records[run_id].parts if shelf is not None else ()
         used_by = store.dependents(run_id)
         try:
             store.undo(run_id)
         except StmlError as error:
             self.said.emit(str(error))
             return
+        self.close_live()
         view.section.forget_runs()
+        view.forget_run(run_id, {n for e in parts for n in (e.name, f"{run_id}/{e.name}")})
+        self._state.shown_changed.emit()
         more = f" {', '.join(used_by)} used it and stays." if used_by else ""
         self.said.emit(f"{run_id} was undone.{more}")
+        self.changed.emit()
+
+    def redo(self, run_id: str) -> None:
+        """Bring an undone Run back as it was."""
+        view = self._state.current
+        if view is None:
+            return
+        try:
+            view.section.kept.store.redo(run_id)
+        except StmlError as error:
+            self.said.emit(str(error))
+            return
+        view.section.forget_runs()
+        self.said.emit(f"{run_id} is back.")
         self.changed.emit()
 
     def close_live(self) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QListWidget, QListWidgetItem, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_stml.widgets.style import text
 
@@ -19,6 +26,7 @@ class RunsPage(QWidget):
     """A list above, the chosen Run below."""
 
     chosen = Signal(str)
+    back_requested = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,10 +40,15 @@ class RunsPage(QWidget):
         self._scroll.setWidgetResizable(True)
         self._scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._undone = ""
+        self.back = QPushButton()
+        self.back.setToolTip("The Run that was undone last, exactly as it was")
+        self.back.clicked.connect(lambda: self.back_requested.emit(self._undone))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 8)
         layout.addWidget(self.empty)
         layout.addWidget(self.list)
+        layout.addWidget(self.back)
         layout.addWidget(self._scroll, 1)
 
     def show_section(self, section: Section | None) -> None:
@@ -53,6 +66,10 @@ class RunsPage(QWidget):
         self.list.setFixedHeight(min(150, 26 * len(records) + 6))
         self.empty.setVisible(not records)
         self.list.setVisible(bool(records))
+        undone = shelf.undone if shelf is not None else ()
+        self._undone = undone[-1] if undone else ""
+        self.back.setText(f"Bring back {self._undone}")
+        self.back.setVisible(bool(undone))
         self.show_panel(None)
 
     def show_panel(self, panel: ResultPanel | None) -> None:
