@@ -119,6 +119,13 @@ def test_nothing_overlaps_or_leaves_the_sheet(make: Make, count: int) -> None:
     assert ">score<" in text or count < 3
 
 
+def test_panels_of_one_section_are_equally_large_without_a_scale_too(make: Make) -> None:
+    section = make(um_per_px=None)
+    drawing = panel_figure([Panel(section, v) for v in ("slide", "domain", "A")], SHEET)
+    wide = [axes.get_position().width for axes in maps(drawing)]
+    assert wide == pytest.approx([wide[0]] * 3, rel=0.01)
+
+
 def test_too_many_for_the_width_is_said(make: Make) -> None:
     section = make()
     with pytest.raises(StmlError, match="fit beside"):

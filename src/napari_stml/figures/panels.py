@@ -123,7 +123,8 @@ def _arranged(cells: list[Cell], how: Print, together: bool, columns: int) -> Fi
                         do="choose a larger width or fewer columns")  # fmt: skip
     free = room - len(rows) * (TITLE_MM + GAP_MM)
     tallest = sum(max(c.high for c in row) for row in rows)
-    known = all(c.section.um_per_px is not None for c in cells)
+    one_section = len({(str(c.section.path), c.section.name) for c in cells}) == 1
+    known = one_section or all(c.section.um_per_px is not None for c in cells)
     one = min(*(w / c.wide for w, c in zip(widths, cells, strict=True)), free / tallest)
 
     def size(cell: Cell, width: float) -> tuple[float, float]:
