@@ -228,6 +228,19 @@ def test_several_sections_in_one_table(toy: Any, run: Any) -> None:
     assert any("2 sections, 1 pairs" in n for n in done.result.notes)
 
 
+def test_sections_side_by_side_join_in_their_stored_places(toy: Any, run: Any) -> None:
+    half = (toy.array[:, 0] >= 8).astype(np.int32)
+    names = {"slice": Categories(half, ("front", "back"))}
+    depth = np.column_stack([half, toy.array[:, 1], toy.array[:, 0] % 8]).astype(float)
+    held = toy.with_(columns=names, embeddings={"spatial": depth})
+    asked = {"section_column": "slice", "radius": 1.1, **QUICK}
+    done = run("spacon", held, positions="spatial", **asked)
+    said = next(n for n in done.result.notes if "between them" in n)
+    assert int(said.split(" links between")[0].split(", ")[-1].replace(",", "")) >= 256
+    canvas = done.part("places").values * [1, -1]
+    np.testing.assert_allclose(canvas, done.inputs.one.xy)
+
+
 def test_files(tmp_path: Any) -> None:
     import zarr
 

@@ -105,7 +105,7 @@ class SpaCon:
         parts: list[Any] = [
             spots.matrix(CON, trained.con, _columns(trained.con)),
             spots.matrix(SPA, trained.spa, _columns(trained.spa)),
-            spots.matrix(PLACES, both.xy * np.array([1, -1]), ("x", "-y")),
+            spots.matrix(PLACES, spots.section.xy[spots.rows] * np.array([1, -1]), ("x", "-y")),
         ]  # fmt: skip
         parts += yield from _blended(spots, (trained.con, trained.spa), untrained, params, inputs)
         parts += [spots.graph(TISSUE, both.tissue), spots.graph(CONNECTIONS, both.strengths)]

@@ -16,8 +16,12 @@ from napari_stml.widgets.niche_tour import PATIENCE_S, run_from_page, scroll_to
 from napari_stml.widgets.tour import LARGE, _Camera, wait
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from qtpy.QtWidgets import QPushButton
+
+    from napari_stml.core.run_record import RunRecord
     from napari_stml.widgets.run_control import RunControl
 
 SPOT = 900
@@ -68,6 +72,17 @@ def _follow(dock: StmlDock, take: _Camera) -> None:
         drag(panel, share)
         settled()
         take(name)
+    click(panel.pin)
+    drag(panel, 1.0)
+    settled()
+    take("pinned")
+    click(panel.pin)
+    panel.move(picture=True)
+    wait(lambda: bool(panel.charts.views), "the UMAP", PATIENCE_S)
+    settled()
+    scroll_to(panel.charts.views[0])
+    take("umap")
+    panel.move(picture=False)
     view = dock.state.current
     assert view is not None
     assert view.section.observations is not None
@@ -80,6 +95,21 @@ def _follow(dock: StmlDock, take: _Camera) -> None:
     assert dock.runs.panel is not None
     scroll_to(next(v for v in dock.runs.panel.charts if v.chart.name == "contact-sheet"))
     take("charts")
+    click(panel.keep)
+    wait(lambda: any(r.live for r in _records(dock).values()), "the kept Run", PATIENCE_S)
+    take("kept")
+
+
+def _records(dock: StmlDock) -> Mapping[str, RunRecord]:
+    view = dock.state.current
+    shelf = view.section.shelf if view is not None else None
+    return shelf.records if shelf is not None else {}
+
+
+def click(button: QPushButton) -> None:
+    scroll_to(button)
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    QApplication.processEvents()
 
 
 def drag(panel: LivePanel, share: float) -> None:

@@ -158,14 +158,14 @@ def test_positions_by_choice(file: Path) -> None:
         assert section.observations is not None
         np.testing.assert_allclose(section.observations.xy, xy)
     with Section.open(file, positions="X_other") as section:
-        assert section.contents.choices["z"] == ("all", "1", "2")
+        assert section.contents.choices["z"] == ("all", "side by side", "1", "2")
     with Section.open(file, positions="X_other", z="2") as section:
         assert section.observations is not None
         np.testing.assert_allclose(section.observations.xy, xy[N // 2 :] * 2)
     for wrong in ("X_pcaa", "label,x_um", "nothing,x_um"):
         with pytest.raises(CannotOpenError, match="positions"):
             Section.open(file, positions=wrong)
-    with pytest.raises(CannotOpenError, match="Choose z from: all, 1, 2"):
+    with pytest.raises(CannotOpenError, match="Choose z from: all, side by side, 1, 2"):
         Section.open(file, positions="X_other", z="3")
 
 
@@ -185,7 +185,7 @@ def test_several_libraries_are_sections(file: Path) -> None:
     adata.uns["spatial"] = visium(xy, ("A", "B"))
     adata.write_h5ad(file)
     with Section.open(file) as first, Section.open(file, section="B") as second:
-        assert first.contents.choices["section"] == ("A", "B")
+        assert first.contents.choices["section"] == ("A", "B", "side by side")
         assert first.contents.chosen["section"] == "A"
         assert first.observations is not None
         assert second.observations is not None
@@ -194,6 +194,39 @@ def test_several_libraries_are_sections(file: Path) -> None:
         np.testing.assert_array_equal(first.gene("CD3"), adata[30:, "CD3"].X.ravel())
     with pytest.raises(CannotOpenError, match="A, B"):
         Section.open(file, section="C")
+
+
+def test_several_libraries_stand_side_by_side(file: Path) -> None:
+    _, _, xy = square()
+    adata = table(xy, which=pd.Categorical(["B"] * 30 + ["A"] * 40))
+    adata.uns["spatial"] = visium(xy, ("A", "B"))
+    adata.write_h5ad(file)
+    with Section.open(file, section="side by side") as both:
+        assert both.observations is not None
+        assert both.contents.chosen["section"] == "side by side"
+        assert not both.images
+        assert len(both.observations) == 70
+        found = both.observations.xy
+        one, other = found[30:], found[:30]
+        apart = (one.max(axis=0) < other.min(axis=0)) | (other.max(axis=0) < one.min(axis=0))
+        assert apart.any()
+        np.testing.assert_allclose(np.diff(one, axis=0), np.diff(xy[30:], axis=0))
+        assert any("2 sections side by side, in the order A, B" in note for note in both.notes)
+        assert both.observations.radius_px
+
+
+def test_planes_of_z_stand_side_by_side(file: Path) -> None:
+    _, _, xy = square()
+    z = np.repeat([0.0, 1.0], [35, 35])
+    same = np.column_stack([np.tile(xy[:35], (2, 1)), z])
+    table(same).write_h5ad(file)
+    with Section.open(file, z="side by side") as section:
+        assert section.observations is not None
+        found = section.observations.xy
+        away = found[35:] - found[:35]  # what lay at one place lies at one place of the cells
+        np.testing.assert_allclose(away, np.broadcast_to(away[0], away.shape))
+        assert np.abs(away[0]).max() > np.ptp(xy[:35], axis=0).min()
+        assert section.contents.choices["z"] == ("all", "side by side", "0", "1")
 
 
 def test_missing_positions_are_dropped_with_a_note(file: Path) -> None:

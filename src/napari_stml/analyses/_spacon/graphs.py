@@ -138,8 +138,15 @@ def _tissue(
     if sections is None:
         return on_tissue(xy, reach), (f"on the tissue: {words}",)
     links = on_tissue(xy, reach, section=sections, order=order)
-    return links, (f"on the tissue: {words}, {len(set(sections.tolist()))} sections, "
-                   f"{max(0, len(order) - 1)} pairs of neighbours",)  # fmt: skip
+    ends = links.tocoo()
+    across = int((sections[ends.row] != sections[ends.col]).sum())
+    pairs = max(0, len(order) - 1)
+    said = f"on the tissue: {words}, {len(set(sections.tolist()))} sections, "
+    said += f"{pairs} pairs of neighbours, {across:,} links between them"
+    if len(order) > 1 and not across:
+        said += (": sections that stand side by side need their stored coordinates (Positions), "
+                 "or a larger distance")  # fmt: skip
+    return links, (said,)
 
 
 def _connections(

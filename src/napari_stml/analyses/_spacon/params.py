@@ -167,7 +167,8 @@ class SpaConParams(FromTable):
     )  # fmt: skip
     positions: str = param(
         "", title="Positions", source="obsm", rare=True,
-        help="Two or three coordinates from the table; empty takes the places on the slide.",
+        help="Two or three coordinates from the table; empty takes the places on the slide. For "
+        "sections that are shown side by side: where they lie in truth.",
     )  # fmt: skip
     plane: Plane = param(
         "coronal", title="Plane", rare=True, when={"positions": True},

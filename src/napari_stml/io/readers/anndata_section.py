@@ -20,6 +20,7 @@ from napari_stml.io.readers.anndata_images import (
 from napari_stml.io.readers.anndata_scale import scale_and_guess
 from napari_stml.io.readers.pitch import VISIUM_SPOT_UM, looks_hexagonal, pitch_px
 from napari_stml.io.readers.positions import array_lattice, find_positions, no_positions
+from napari_stml.io.readers.side_by_side import SIDE_BY_SIDE, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +75,7 @@ def section_of(
         raise no_positions(table)
     said = list(notes)
     stored = libraries(table)
-    library, sections, mine = _library(table, stored, asked.section, said)
+    library, sections, mine, of_row = _library(table, stored, asked.section, said)
     plane, inside = _plane(table, found, asked.z)
     known = np.isfinite(found.xy).all(axis=1)
     if lost := int((mine & inside & ~known).sum()):
@@ -86,9 +87,16 @@ def section_of(
             where=table.source,
             do="choose other positions from: " + "; ".join(found.possible),
         )
-    image = _image(table, stored.get(library or ""), found.xy[rows], asked.image, beside)
-    xy = found.xy[rows] * image.scale
-    lattice = array_lattice(table, rows, xy)
+    several = _several(found, of_row, sections, asked)
+    if several is not None:
+        image = _Image(NO_IMAGE, (NO_IMAGE,))
+        laid, first, said_more = _laid_out(found.xy, rows, *several)
+        said.append(said_more)
+    else:
+        image = _image(table, stored.get(library or ""), found.xy[rows], asked.image, beside)
+        laid, first = found.xy[rows] * image.scale, rows
+    xy = found.xy[first] * image.scale
+    lattice = array_lattice(table, first, xy)
     um, guess, scale_notes = scale_and_guess(
         table, stored.get(library or ""), lattice, xy, image.slide, image.scale
     )
@@ -96,11 +104,13 @@ def section_of(
     observations = Observations(
         kind=kind,
         names=table.obs_names[rows],
-        xy=xy,
+        xy=laid,
         radius_px=_radius(kind, lattice, stored.get(library or ""), xy, image.scale),
-        lattice=lattice,
+        lattice=lattice if several is None else None,  # rows and columns repeat
     )
-    planes = {"z": ("all", *found.planes)} if found.planes else {}
+    planes = {"z": ("all", SIDE_BY_SIDE, *found.planes)} if found.planes else {}
+    more = (SIDE_BY_SIDE,) if of_row is not None else ()
+    taken = SIDE_BY_SIDE if asked.section == SIDE_BY_SIDE else library
     return Contents(
         name=name,
         format=format_name,
@@ -111,13 +121,13 @@ def section_of(
         um_per_px_guess=guess,
         choices={
             "positions": found.possible,
-            **({"section": sections} if sections else {}),
+            **({"section": (*sections, *more)} if sections else {}),
             "image": image.possible,
             **planes,
         },
         chosen={
             "positions": found.chosen,
-            **({"section": library} if sections and library else {}),
+            **({"section": taken} if sections and taken else {}),
             "image": image.chosen,
             **({"z": plane} if planes else {}),
         },
@@ -125,10 +135,33 @@ def section_of(
     )
 
 
+def _several(
+    found: Positions, of_row: NDArray[np.object_] | None, sections: Sequence[str], asked: Asked
+) -> tuple[NDArray[np.object_], Sequence[str]] | None:
+    """The section of every row and their order, where they are to be seen side by side."""
+    if asked.section == SIDE_BY_SIDE and of_row is not None:
+        return of_row, sections
+    if asked.z == SIDE_BY_SIDE and found.z is not None:
+        return np.array([f"{v:g}" for v in found.z], dtype=object), found.planes
+    return None
+
+
+def _laid_out(
+    xy: NDArray[np.float64], rows: NDArray[np.intp], of_row: NDArray[np.object_],
+    order: Sequence[str],
+) -> tuple[NDArray[np.float64], NDArray[np.intp], str]:  # fmt: skip
+    """Positions side by side, the rows of the first section, and words."""
+    names = of_row[rows]
+    present = [name for name in order if (names == name).any()]
+    said = f"{len(present)} sections side by side, in the order {', '.join(present[:8])}"
+    said += ", ..." if len(present) > 8 else ""
+    return side_by_side(xy[rows], names, order), rows[names == present[0]], said
+
+
 def _library(
     table: DiskTable, stored: Mapping[str, Library], asked: str | None, notes: list[str]
-) -> tuple[str | None, tuple[str, ...], NDArray[np.bool_]]:
-    """Choose the library, list all, and say which rows are its own."""
+) -> tuple[str | None, tuple[str, ...], NDArray[np.bool_], NDArray[np.object_] | None]:
+    """Choose the library, list all, say which rows are its own, and the library of every row."""
     everyone = np.ones(table.shape[0], dtype=bool)
     names = tuple(stored)
     column = library_column(table, names) if len(names) > 1 else None
@@ -136,7 +169,8 @@ def _library(
         values = table.column("library_id")
         if hasattr(values, "cat") and len(values.cat.categories) > 1:
             column, names = "library_id", tuple(str(c) for c in values.cat.categories)
-    if asked is not None and asked not in names:
+    together = asked == SIDE_BY_SIDE and column is not None
+    if asked is not None and asked not in names and not together:
         raise CannotOpenError(
             f"There is no section '{asked}'",
             where=table.source,
@@ -146,22 +180,24 @@ def _library(
         taken = asked or next(iter(names), None)
         if len(names) > 1:
             notes.append(f"no column tells which of the sections {', '.join(names)} a row is of")
-        return taken, names if len(names) > 1 else (), everyone
+        return taken, names if len(names) > 1 else (), everyone, None
     of_row = table.column(column).astype(object).to_numpy()
     present = [n for n in names if (of_row == n).any()]
+    if together:
+        return present[0], names, np.isin(of_row, names), of_row
     taken = asked or next(iter(present), names[0])
-    return taken, names, np.asarray(of_row == taken)
+    return taken, names, np.asarray(of_row == taken), of_row
 
 
 def _plane(table: DiskTable, found: Positions, asked: str | None) -> tuple[str, NDArray[np.bool_]]:
     """Choose the rows of one plane of z, or all."""
-    if asked is None or asked == "all":
-        return "all", np.ones(len(found.xy), dtype=bool)
+    if asked is None or asked == "all" or (asked == SIDE_BY_SIDE and found.planes):
+        return asked or "all", np.ones(len(found.xy), dtype=bool)
     if found.z is None or asked not in found.planes:
         raise CannotOpenError(
             f"There is no plane z={asked} in '{found.chosen}'",
             where=table.source,
-            do="choose z from: " + ", ".join(("all", *found.planes)),
+            do="choose z from: " + ", ".join(("all", SIDE_BY_SIDE, *found.planes)),
         )
     return asked, np.array([f"{v:g}" == asked for v in found.z])
 
