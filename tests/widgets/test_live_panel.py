@@ -127,8 +127,8 @@ def test_pin_hands_over_what_is_said_of_the_position(
     panel: tuple[LivePanel, Session], qtbot: QtBot
 ) -> None:
     made, _ = panel
-    made.readout.setText("alpha: 0.17\nclusters: 5")
-    for wanted in ("alpha: 0.17", ""):
+    made.readout.setText("alpha: 0.17, share 50%\nclusters: 5")
+    for wanted in ("alpha 0.17", ""):
         with qtbot.waitSignal(made.pin_requested) as said:
             made.pin.click()
         assert said.args == [wanted]

@@ -151,7 +151,8 @@ class LivePanel(QWidget):
             self._send()
 
     def _pin(self, on: bool) -> None:
-        words = self.readout.text().partition("\n")[0]
+        first = self.readout.text().partition("\n")[0]
+        words = first.partition(",")[0].replace(": ", " ")
         self.pin_requested.emit((words or "pinned") if on else "")
 
     def close_session(self) -> None:
