@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_stml.core.errors import StmlError
 from napari_stml.core.geometry import ScaleSource, UmPerPx
 from napari_stml.io.slides.array import ArraySlide
 from napari_stml.slide.brightfield import look_of, overview
@@ -131,3 +132,17 @@ def test_black_padding_is_glass_in_a_tile_and_dark_tissue_is_not() -> None:
     assert (first[:, :20] == 255).all()
     np.testing.assert_array_equal(first[:, 24:], pixels[:, 24:64])
     np.testing.assert_array_equal(second, pixels[:, 64:])
+
+
+def test_pixels_that_are_not_numbers_are_an_error_that_counts_them() -> None:
+    pixels = np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
+    pixels[5, 7, 1] = pixels[6, 7, 0] = np.nan
+    slide = ArraySlide(pixels, um_per_px=UmPerPx.square(1.0, ScaleSource.USER))
+    look, _ = look_of(slide)
+    assert np.isfinite(look.limits).all()
+    with pytest.raises(StmlError, match="2 pixels here are not numbers"):
+        overview(slide, UmPerPx.square(1.0, ScaleSource.USER), 2.0)
+    assert look(pixels[20:]).dtype == np.uint8
+    slide = ArraySlide(np.full((64, 64, 2), np.nan, dtype=np.float32))
+    with pytest.raises(StmlError, match="holds no numbers"):
+        look_of(slide)

@@ -38,6 +38,12 @@ class Look:
 
     def __call__(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
         """Colour of (y, x, c) pixels, uint8."""
+        if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+            bad = int((~np.isfinite(pixels)).any(axis=2).sum())
+            raise StmlError(
+                f"{bad:,} pixels here are not numbers (NaN)", where="image",
+                do="fill them in the image, or choose a scope or an image without them",
+            )  # fmt: skip
         if self.is_colour:
             return np.asarray(pixels, dtype=np.uint8)
         total = np.zeros((*pixels.shape[:2], 3), dtype=np.float32)
@@ -68,7 +74,13 @@ def look_of(slide: Slide, channels: tuple[str, ...] = ()) -> tuple[Look, tuple[s
     small = slide.read(0, 0, level, lv.width, lv.height)
     limits = []
     for c in chosen:
-        low, high = np.percentile(small[:, :, c], [1, 99.8])
+        known = small[:, :, c][np.isfinite(small[:, :, c])]
+        if not known.size:
+            raise StmlError(
+                f"The channel '{names[c]}' holds no numbers", where=slide.uri,
+                do=f"choose from {', '.join(names)}",
+            )  # fmt: skip
+        low, high = np.percentile(known, [1, 99.8])
         limits.append((float(low), float(high)))
     note = (
         f"no H&E image: the channels {', '.join(names[c] for c in chosen)} were laid over each "

@@ -193,7 +193,8 @@ def _as_yxc(pixels: Pixels) -> Pixels:
 
 
 def _within_one(pixels: Pixels) -> bool:
-    return bool(np.nanmin(pixels) >= 0 and np.nanmax(pixels) <= 1)
+    """Colours as parts of one; with NaN among them nothing can be said of the colour."""
+    return bool(pixels.min() >= 0 and pixels.max() <= 1)
 
 
 def numbered(count: int) -> tuple[str, ...]:
