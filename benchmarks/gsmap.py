@@ -77,7 +77,7 @@ def main() -> None:
         if "null" in args.only:
             calibration(50 if args.quick else NULLS)
         if "null-both" in args.only:
-            nulls_by_both(work / "nulls", args.peer_python, 2 if args.quick else 5)
+            nulls_by_both(work / "nulls", args.peer_python, 2 if args.quick else 20)
         if "planted" in args.only:
             planted(FRESH[:3] if args.quick else FRESH)
         if args.large or "large" in args.only:

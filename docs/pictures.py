@@ -44,7 +44,7 @@ GWAS = {
     "snps": "gsmap-snps",
     "traits": "gsmap-traits",
 }
-HEIGHT = {"run-open-gsmap": "gsmap-height", "significance": "gsmap-height-layers"}
+HEIGHT = {"run-open-gsmap": "gsmap-height", "label": "gsmap-height-layers"}
 NICHES = {"selection": "niches", "spot": "niches-spot", "network": "niches-network"}
 SPACON = {"connections": "spacon", "charts": "spacon-links"}
 PREDICT = {

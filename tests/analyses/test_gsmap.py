@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from napari_stml.core.errors import StmlError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 PEOPLE, PER_GENE, STEP = 80, 12, 200_000
 
@@ -142,7 +142,7 @@ def test_the_trait_lies_where_its_genes_are(files: Files, embedded: Any, run: An
     height = np.array([[np.nan if v is None else v for v in plot[n]] for n in list(plot)[1:]])
     assert list(plot)[1:] == ["odd chromosomes", "even chromosomes", "SNPs of top genes"]
     assert (np.isfinite(height).sum(axis=0) == 1).all()
-    alone = run("gsmap", embedded, **asked(files))
+    alone = run("gsmap", embedded, **asked(files, panel=f"{files.panel}.2.bed"))
     np.testing.assert_array_equal(alone.part("marked_z").values, z)
     assert "traits" not in {c.name for c in alone.charts}
 
@@ -534,6 +534,25 @@ def test_formatting_says_what_it_takes_and_drops(
     table = pd.read_csv(tmp_path / "o.sumstats.gz", sep="\t")
     assert table.to_dict("list") == {"SNP": ["rs1", "rs3"], "A1": ["A", "A"], "A2": ["G", "G"],
                                      "Z": [1.645, 50.0], "N": [500, 500]}  # fmt: skip
+
+
+def test_the_recipe_of_the_pages_is_whole(files: Files, tmp_path: Path) -> None:
+    from shutil import copy
+
+    from napari_stml.runs.recipe import read_recipe
+
+    pages = Path(__file__).parents[2] / "docs" / "recipes"
+    for name in ("traits.yaml", "gwas_config.yaml"):
+        copy(pages / name, tmp_path / name)
+    (tmp_path / "gwas").mkdir()
+    for name in ("planted", "null"):
+        copy(files.trait("null"), tmp_path / "gwas" / f"{name}.sumstats.gz")
+    recipe = read_recipe(tmp_path / "traits.yaml")
+    params: Any = recipe.params(recipe.steps[0])
+    assert params.panel == str(tmp_path / "gwas" / "panel" / "demo")
+    from napari_stml.analyses.gsmap import trait_files
+
+    assert set(trait_files(params)) == {"planted", "null"}
 
 
 def test_spots_know_the_region_they_lie_in(toy: Any) -> None:

@@ -24,12 +24,14 @@ class TraitMapParams(FromTable):
         help="gsMap_resource as gsMap's authors give it, or one built from a panel.",
     )  # fmt: skip
     panel: str = param(
-        "", title="Panel", when={"reference": "panel"},
-        help="What the names of the PLINK files begin with: <this>.1.bed, <this>.2.bed, ...",
+        "", title="Panel", source="file", when={"reference": "panel"},
+        help="One of the PLINK files, or what their names begin with: <this>.1.bed, <this>.2.bed, "
+        "...",
     )  # fmt: skip
     keep_snps: str = param(
-        "", title="SNPs to keep", when={"reference": "panel"},
-        help="What the lists of HapMap3 SNPs begin with: <this>.1.snp, ... Empty keeps all.",
+        "", title="SNPs to keep", source="file", when={"reference": "panel"},
+        help="One of the lists of HapMap3 SNPs, or what their names begin with: <this>.1.snp, ... "
+        "Empty keeps all.",
     )  # fmt: skip
     gtf: str = param(
         "", title="Gene annotation", source="file", when={"reference": "panel"},

@@ -11,6 +11,7 @@ from napari_stml.analyses._gsmap.reference import PanelChoice, from_panel, refer
 from napari_stml.analyses._shared.progress import span
 from napari_stml.core.errors import StmlError
 from napari_stml.io.gsmap.resource import open_quick
+from napari_stml.io.gsmap.tables import root_of
 from napari_stml.methods.gsmap.regression import Design, Estimate
 from napari_stml.methods.gsmap.spot_scores import Weights
 from napari_stml.methods.gsmap.trait import lay_on
@@ -46,7 +47,8 @@ def snp_part(
     if params.reference == "resource":
         return open_quick(params.resource)
     choice = PanelChoice(
-        params.panel, params.gtf, params.keep_snps, params.window, params.enhancers,
+        root_of(params.panel), params.gtf, root_of(params.keep_snps), params.window,
+        params.enhancers,
         priority=params.priority,
     )  # fmt: skip
     mean = None

@@ -82,6 +82,11 @@ def _arrow(path: Path, columns: Sequence[str] = ()) -> Any:
     )  # fmt: skip
 
 
+def root_of(path: str) -> str:
+    """What the files of all chromosomes begin with, from one of them or from itself."""
+    return re.sub(r"\.\d+\.(bed|bim|fam|snp)$", "", path)
+
+
 def by_chromosome(prefix: str | Path, ending: str = ".l2.ldscore") -> dict[int, Path]:
     """Files ``<prefix><chromosome><ending>...``, one for each chromosome.
 
