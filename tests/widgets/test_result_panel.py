@@ -6,8 +6,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from qtpy.QtWidgets import QLabel
 
-from napari_stml.widgets.result_panel import ResultPanel
+from napari_stml.widgets.result_panel import ResultPanel, breakable
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -39,3 +40,16 @@ def test_what_the_analysis_wants_is_painted(qtbot: QtBot, shows: str, first: str
     panel, asked = panel_of(qtbot, shows, *parts)
     assert asked == [f"made-1/{first}"]
     assert panel.values.currentText() == first
+
+
+def test_long_names_in_notes_do_not_widen_the_panel(qtbot: QtBot) -> None:
+    long = "without any member: HALLMARK_WNT_BETA_CATENIN_SIGNALING_AND_EVERYTHING_AROUND_IT"
+    label = QLabel(breakable(long))
+    label.setWordWrap(True)
+    qtbot.addWidget(label)
+    plain = QLabel(long)
+    plain.setWordWrap(True)
+    qtbot.addWidget(plain)
+    assert label.minimumSizeHint().width() < plain.minimumSizeHint().width() / 2
+    assert label.text().replace("\u200b", "") == long
+    assert breakable("held-out mean r 0.5") == "held-out mean r 0.5"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ WORDS = {
     "Python script": as_script,
 }
 MOST_ROWS = 200
+LONG_WORD = 25
+"""Longer ones may be broken: a label is never narrower than its longest word."""
 GENE, SET_GENES = "gene", "called genes"
 """Columns of tables whose rows can be clicked."""
 
@@ -70,7 +73,7 @@ class ResultPanel(QWidget):
         self.stale.setStyleSheet("background: #7a4b00; color: white; padding: 3px;")
         self.stale.hide()
         layout.addWidget(self.stale)
-        self.notes = QLabel("\n".join(record.notes))
+        self.notes = QLabel(breakable("\n".join(record.notes)))
         self.notes.setWordWrap(True)
         layout.addWidget(self.notes)
         self.values = QComboBox()
@@ -199,6 +202,13 @@ class ResultPanel(QWidget):
         view.lassoed.connect(self.lassoed)
         self.charts.append(view)
         return view
+
+
+def breakable(text: str) -> str:
+    """Long names may be broken after their joints, so that a panel stays as wide as its dock."""
+    return re.sub(
+        rf"\S{{{LONG_WORD},}}", lambda word: re.sub(r"([_/.:-])", "\\1\u200b", word[0]), text
+    )
 
 
 def table_widget(part: Table | GeneValues) -> QTableWidget:

@@ -79,8 +79,8 @@ def score_chart(genes: Sequence[str], own: Scores, other: Scores | None, names: 
     if other is not None:
         data[names[1]] = numbers(other.r[order])
     link = Link("gene", tuple(genes[i] for i in order))
-    more = f" (the best {MOST_BARS})" if len(genes) > MOST_BARS else ""
-    return Chart("held-out r", "bar", f"Held-out correlation by gene{more}", Axis("gene"),
+    more = f" (best {MOST_BARS})" if len(genes) > MOST_BARS else ""
+    return Chart("held-out r", "bar", f"Held-out r by gene{more}", Axis("gene"),
                  Axis("Pearson r"), data, (link,))  # fmt: skip
 
 
