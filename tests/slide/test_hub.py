@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
     monkeypatch.setattr(hub, "list_repo_files", nothing)
     monkeypatch.setattr(hub, "hf_hub_download", nothing)
+    monkeypatch.setattr("socket.create_connection", lambda *_, **__: nullcontext())
     return tmp_path / "weights"
 
 
@@ -80,3 +82,24 @@ def test_a_repository_without_known_weights(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(hub, "list_repo_files", lambda _: ["README.md", "weights.pkl"])
     with pytest.raises(StmlError, match="no file of weights"):
         fetched(OPEN)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "door"),
+    [("", ("huggingface.co", 443)), ("http://gate.example:3128", ("gate.example", 3128))],
+)
+def test_a_closed_door_is_told_after_seconds(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, door: tuple[str, int]
+) -> None:
+    knocked = []
+
+    def closed(address: tuple[str, int], timeout: float) -> Any:
+        knocked.append((address, timeout <= 5))
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr("socket.create_connection", closed)
+    monkeypatch.setattr("napari_stml.slide.encoders.hub.getproxies", lambda: {"https": proxy})
+    monkeypatch.setattr("napari_stml.slide.encoders.hub.proxy_bypass", lambda _: False)
+    with pytest.raises(StmlError, match="could not be downloaded"):
+        fetched(OPEN)
+    assert knocked == [(door, True)]

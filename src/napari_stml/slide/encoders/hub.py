@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from napari_stml.core.errors import StmlError
 from napari_stml.slide.encoders.weights import missing_weights, weights_folder
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
 FILES = ("model.safetensors", "open_clip_model.safetensors", "pytorch_model.bin")
 """What repositories call their weights, the safest first."""
+
+PATIENCE_S = 4.0
+"""Until a computer without a network is told so; the hub's own client tries for half a minute."""
 
 
 def fetched(preset: Preset) -> Path:
@@ -34,6 +40,7 @@ def fetched(preset: Preset) -> Path:
     unreachable: tuple[type[Exception], ...] = (OSError, getattr(errors, "HTTPError", OSError))
     target = weights_folder() / preset.name
     try:
+        _knock(hub.constants.ENDPOINT)
         there = set(hub.list_repo_files(preset.hub))
         name = next((f for f in FILES if f in there), None)
         if name is None:
@@ -56,6 +63,16 @@ def fetched(preset: Preset) -> Path:
         ) from error  # fmt: skip
     _sweep(target / "download")
     return done
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where neither the hub nor the proxy before it can be reached."""
+    name = urlsplit(address).hostname or ""
+    proxy = None if proxy_bypass(name) else getproxies().get(urlsplit(address).scheme)
+    door = urlsplit(proxy or address)
+    port = door.port or (80 if door.scheme == "http" else 443)
+    with socket.create_connection((door.hostname or name, port), timeout=PATIENCE_S):
+        pass
 
 
 def _gated(preset: Preset) -> StmlError:
