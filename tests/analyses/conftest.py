@@ -41,6 +41,7 @@ class Toy:
     inside: np.ndarray
     columns: dict[str, Any] = dataclasses.field(default_factory=dict)
     embeddings: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    drawn: tuple[Any, ...] = ()
     um_per_px: UmPerPx | None = SCALE
     lattice: bool = True
     hexagonal: bool = True
@@ -88,6 +89,8 @@ class Toy:
             values = self.embeddings[need.key]
             names = tuple(f"kind {i + 1}" for i in range(values.shape[1]))
             return Named2D(values, names) if need.named else values
+        if isinstance(need, needs.Outlines):
+            return self.drawn
         if isinstance(need, needs.File):
             return Path(need.path)
         raise TypeError(need)

@@ -536,6 +536,25 @@ def test_formatting_says_what_it_takes_and_drops(
                                      "Z": [1.645, 50.0], "N": [500, 500]}  # fmt: skip
 
 
+def test_drawn_classes_may_serve_as_the_annotation(files: Files, embedded: Any, run: Any) -> None:
+    import shapely
+
+    from napari_stml.core.inputs import Region
+
+    x = embedded.array[:, 1] * 100.0
+    middle = float(np.median(x))
+    left = Region(shapely.to_wkb(shapely.box(-1, -1, middle, 1e5)), "left", "")
+    section = embedded.with_(drawn=(left,))
+    asks = asked(files, annotation="", regions=True)
+    done = run("gsmap", section, **asks, within_regions=True)
+    table = done.part("cauchy_region_table").columns
+    assert sorted(table["region"]) == ["elsewhere", "left"]
+    assert sum(table["spots"]) == 256
+    beside = run("gsmap", section, **asks)
+    assert list(beside.part("cauchy_region_table").columns["region"]) == ["left"]
+    assert not np.array_equal(done.part("marked_z").values, beside.part("marked_z").values)
+
+
 def test_the_recipe_of_the_pages_is_whole(files: Files, tmp_path: Path) -> None:
     from shutil import copy
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from napari_stml.core.results import Labels, Result
+from napari_stml.core.results import Labels, Result, Values
 from napari_stml.io.section import Section
 from napari_stml.viewer.state import state_of
 from napari_stml.widgets.live_painting import LivePainting
@@ -39,6 +39,17 @@ def state(make_napari_viewer: Callable[[], Viewer], tmp_path: Path) -> Iterator[
 def position(state: Any, codes: list[int]) -> Result:
     labels = Labels("clusters", np.array(codes, dtype=np.int32), ("1", "2"))
     return Result.of(state.current.section.name, labels)
+
+
+def test_the_part_that_an_answer_shows_is_painted(state: Any) -> None:
+    painting = LivePainting(state, SimpleNamespace(id="gsmap-1", parts=[]))  # type: ignore[arg-type]
+    labels = Labels("passes", np.zeros(SPOTS, dtype=np.int32), ("no", "yes"))
+    z = Values("z", np.arange(SPOTS, dtype=float))
+    name = state.current.section.name
+    painting.paint(Result.of(name, labels, z, shows="z"))
+    assert state.current.shown.name == "z"
+    painting.paint(Result.of(name, labels, z))
+    assert state.current.shown.name == "passes"
 
 
 def test_what_is_pinned_stays_beside_what_moves_on(state: Any) -> None:

@@ -103,6 +103,8 @@ class TraitMap:
         names: tuple[str, ...] = ()
         if params.annotation:
             codes, names = spots.categories("annotation", params.annotation)
+        elif params.within_regions:
+            codes, names = _drawn(spots)
         kept, notes = tested_spots(codes, names, params.least_spots, len(spots))
         spots = spots.only(kept)
         codes = None if codes is None else codes[kept]
@@ -206,14 +208,25 @@ def _vectors(
     return found.values, found.notes
 
 
+ELSEWHERE = "elsewhere"
+
+
+def _drawn(spots: Inside) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """Drawn classes as labels; spots in none of them share one more."""
+    drawn = regions_of(spots.section)
+    codes = drawn.codes[spots.rows]
+    return np.where(codes < 0, len(drawn.names), codes).astype(np.int32), (*drawn.names, ELSEWHERE)
+
+
 def _groups(
     spots: Inside, codes: NDArray[np.int32] | None, names: tuple[str, ...], params: TraitMapParams
 ) -> list[made.Groups]:
     groups = []
     if codes is not None:
-        labels = spots.labels(made.ANNOTATION, codes, names)
-        groups.append(made.Groups(made.ANNOTATION, np.asarray(labels.codes, np.int32), names))
-    if params.regions:
+        name = made.ANNOTATION if params.annotation else made.REGIONS
+        labels = spots.labels(name, codes, names)
+        groups.append(made.Groups(name, np.asarray(labels.codes, np.int32), names))
+    if params.regions and (params.annotation or codes is None):
         groups.append(regions_of(spots.section))
     return groups
 

@@ -33,13 +33,13 @@ class LivePainting:
         if view is None or view is not self._view:
             return
         parts = result.parts.get(view.section.name, ())
-        coloured = False
+        colours = [p for p in parts if isinstance(p, Labels | Values)]
+        wanted = [p for p in colours if p.name == result.shows] or colours
+        if wanted:
+            paint_part(self._state, wanted[0])
         shown: set[str] = set()
         for part in parts:
-            if isinstance(part, Labels | Values) and not coloured:
-                paint_part(self._state, part)
-                coloured = True
-            elif isinstance(part, (*LAYERS, Graph)):
+            if isinstance(part, (*LAYERS, Graph)):
                 active = view.viewer.layers.selection.active
                 view.show_part(self._record.id, part)
                 if active in view.viewer.layers:

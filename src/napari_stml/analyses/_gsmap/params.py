@@ -54,6 +54,11 @@ class TraitMapParams(FromTable):
     regions: bool = param(
         False, title="Drawn regions", help="Also combine the p-values of each class drawn."
     )
+    within_regions: bool = param(
+        False, title="They are the domains", when={"annotation": False, "regions": True},
+        help="The drawn classes serve as the annotation, what lies in none as one more label: "
+        "microdomains stay within them.",
+    )  # fmt: skip
     adjust_for: tuple[str, ...] = param(
         (), title="Adjust for", when={"annotation": True},
         help="Labels whose mean specificity enters the baseline: what is left is beyond them.",
