@@ -43,6 +43,8 @@ def test_places_join_where_expression_follows_them_and_nowhere_else(square) -> N
     moved = Slide("there", slide.xy + 7, slide.features)
     np.testing.assert_array_equal(placed(elsewhere), placed(moved))
     assert np.abs(placed(slide) - placed(elsewhere)).max() > 1
+    assert placed.elsewhere is not None
+    np.testing.assert_array_equal(placed(elsewhere), placed.elsewhere(slide.features))
 
 
 def test_several_sections_learn_no_places(square) -> None:
@@ -53,6 +55,8 @@ def test_several_sections_learn_no_places(square) -> None:
     folds = [np.full(len(slide), i) for i in range(2)]
     found = fit_start("ridge", [slide, other], y, [every] * 2, [none] * 2, folds)
     assert found.start.places is None
+    left_out = fit_start("ridge", [slide, other], y, [every, none], [none] * 2, folds)
+    assert left_out.start.places is None
 
 
 def test_what_the_network_is_shown_is_no_better_than_on_unseen_spots(square) -> None:
@@ -74,6 +78,8 @@ def test_a_start_is_read_back(square) -> None:
     assert again is not None
     assert not tensors
     np.testing.assert_array_equal(again(slide), start(slide))
+    other = Slide("other", slide.xy, slide.features)
+    np.testing.assert_array_equal(again(other), start(other))
     assert read_start({}, {}, "here") is None
 
 

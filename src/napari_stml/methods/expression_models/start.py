@@ -8,7 +8,7 @@ it will on spots nobody has seen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -57,17 +57,25 @@ class Places:
 
 @dataclass(frozen=True)
 class Start:
-    """A linear model of the features on the model's scale, and of the place."""
+    """A linear model of the features on the model's scale, and of the place.
+
+    ``elsewhere`` is the one of the features alone, for sections where the places say nothing.
+    """
 
     model: linear.Linear
     places: Places | None = None
+    elsewhere: linear.Linear | None = None
 
     def __call__(self, slide: Slide) -> NDArray[np.float32]:
+        away = self.places is not None and slide.name != self.places.section
+        if away and self.elsewhere is not None:
+            return self.elsewhere(_seen(slide, None))
         return self.model(_seen(slide, self.places))
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
-        found = {"start.centre": self.model.centre, "start.weight": self.model.weight,
-                 "start.offset": self.model.offset}  # fmt: skip
+        found = _named("start.", self.model)
+        if self.elsewhere is not None:
+            found |= _named("start.elsewhere.", self.elsewhere)
         if self.places is not None:
             found |= {"start.places": self.places.centres, "start.level": self.places.level,
                       "start.spread": self.places.spread}  # fmt: skip
@@ -93,19 +101,16 @@ def fit_start(
     train: Sequence[NDArray[np.bool_]], stop: Sequence[NDArray[np.bool_]],
     groups: Sequence[NDArray[np.intp]],
 ) -> Started:  # fmt: skip
-    """Solve the start; places join it where one section teaches and inner folds gain from them.
+    """Solve the start; places join it where there is one section and inner folds gain from them.
 
     ``groups`` are the inner folds of every spot.
     """
     found = _fitted(kind, slides, wanted, train, stop, groups, None)
-    used = [i for i, m in enumerate(train) if m.any()]
-    if len(used) == 1:
-        rows = train[used[0]] | stop[used[0]]
-        placed = _fitted(
-            kind, slides, wanted, train, stop, groups, Places.over(slides[used[0]], rows)
-        )
+    if len(slides) == 1:
+        places = Places.over(slides[0], train[0] | stop[0])
+        placed = _fitted(kind, slides, wanted, train, stop, groups, places)
         if placed.score > found.score + PLACE_GAIN:
-            return placed
+            return replace(placed, start=replace(placed.start, elsewhere=found.start.model))
     return found
 
 
@@ -153,7 +158,8 @@ def read_start(said: dict[str, Any], tensors: dict[str, NDArray[Any]], where: st
         return None
     names = ["centre", "weight", "offset"]
     placed = "start.places" in tensors
-    names += ["places", "level", "spread"] if placed else []
+    if placed:
+        names += ["places", "level", "spread", *(f"elsewhere.{n}" for n in names)]
     missing = [f"start.{n}" for n in names if f"start.{n}" not in tensors]
     if missing:
         raise StmlError(
@@ -163,11 +169,18 @@ def read_start(said: dict[str, Any], tensors: dict[str, NDArray[Any]], where: st
     taken = {n: np.asarray(tensors.pop(f"start.{n}"), dtype=np.float32) for n in names}
     model = linear.Linear(taken["centre"], taken["weight"], taken["offset"],
                           str(said.get("chosen", "")))  # fmt: skip
-    places = None
+    places = elsewhere = None
     if placed:
+        centre, weight, offset = (taken[f"elsewhere.{n}"] for n in names[:3])
+        elsewhere = linear.Linear(centre, weight, offset)
         places = Places(str(said.get("places of", "")), taken["places"], taken["level"],
                         taken["spread"], float(said.get("reach", REACH)))  # fmt: skip
-    return Start(model, places)
+    return Start(model, places, elsewhere)
+
+
+def _named(prefix: str, model: linear.Linear) -> dict[str, NDArray[np.float32]]:
+    return {f"{prefix}centre": model.centre, f"{prefix}weight": model.weight,
+            f"{prefix}offset": model.offset}  # fmt: skip
 
 
 def _seen(slide: Slide, places: Places | None) -> NDArray[np.float32]:
