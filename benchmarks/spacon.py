@@ -144,7 +144,8 @@ def whole_graph(name: str, pair: Pair, steps: int, target: float) -> None:
         ratio(f"{name}-whole-graph", mine, None, "s/step", float("nan"), target, met=False)
         return
     theirs = min(peer["seconds"])
-    print(f"{name}: loss of the first step {losses[0]:.6g} and {peer['losses'][0]:.6g}")
+    print(f"{name}: loss of the first step {losses[0]:.6g} and {peer['losses'][0]:.6g}; "
+          f"the peer took {peer['gb'][0]:.1f} GB")  # fmt: skip
     ratio(
         f"{name}-whole-graph", mine, theirs, "s/step", theirs / mine, target,
         theirs / mine >= target,
@@ -205,7 +206,11 @@ def train(mode: str, spots: int, batch: int, epochs: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller sizes")
-    parser.add_argument("--only", choices=("oracle", "field", "large"))
+    parser.add_argument("--only", choices=("oracle", "field", "whole", "large"),
+                        help="field: epochs at 3,372 spots; whole: whole graph there")  # fmt: skip
+    parser.add_argument("--links", type=int, default=900_000,
+                        help="of the connections at 3,372 spots (the peer takes some 18 GB for "
+                        "a step on the whole graph with 900,000)")  # fmt: skip
     parser.add_argument("--peer-python", type=Path, default=PEER)
     parser.add_argument("--train", help=argparse.SUPPRESS)
     parser.add_argument("--spots", type=int, default=50_000, help=argparse.SUPPRESS)
@@ -225,15 +230,18 @@ def main() -> None:
 
 def compare(given: argparse.Namespace) -> None:
     small = (800, 120, 48_000)
-    field = (1_500, 600, 150_000) if given.quick else (3_372, 1_122, 900_000)
+    field = (1_500, 600, 150_000) if given.quick else (3_372, 1_122, given.links)
     if given.only in (None, "oracle"):
         with tempfile.TemporaryDirectory() as folder:
             epoch("oracle-size", Pair(Path(folder), small, (64, 32, 16), given.peer_python), 13, 4)
-    if given.only in (None, "field"):
+    if given.only in (None, "field", "whole"):
         with tempfile.TemporaryDirectory() as folder:
             pair = Pair(Path(folder), field, (256, 128, 32), given.peer_python)
-            epoch("wide-field", pair, 6, 4)
-            whole_graph("wide-field", pair, 1, 15)
+            print("{:,} spots x {:,} genes, {:,} links".format(*field))
+            if given.only != "whole":
+                epoch("wide-field", pair, 6, 4)
+            if given.only != "field":
+                whole_graph("wide-field", pair, 1, 15)
     if given.only in (None, "large"):
         large(10_000 if given.quick else 50_000, given.quick)
 

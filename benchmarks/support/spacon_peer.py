@@ -7,6 +7,7 @@ batches come from a file; network, loss, slicing of the tissue graph and step ar
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 import types
@@ -78,7 +79,8 @@ def main() -> None:
             rows = torch.from_numpy(x[nodes])
             losses.append(step(model, optimiser, rows, drawn, near))
             seconds.append(time.process_time() - began)
-    print(json.dumps({"losses": losses, "seconds": seconds}))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps({"losses": losses, "seconds": seconds, "gb": [peak]}))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 from sections import MODULE, Toy, ToyLive, ToyParams, write_section
 
 from napari_stml import Section
+from napari_stml.core.colours import PALETTE
 from napari_stml.core.errors import StmlError
 from napari_stml.core.results import Labels, Result, Table, Values
 from napari_stml.core.scope import Scope
@@ -225,3 +226,16 @@ def test_a_kept_position_names_only_what_occurs() -> None:
     assert part.categories == ("a", "d")
     assert part.codes.tolist() == [1, 0, -1, 1]
     assert kept.notes == ("kept from the live view at resolution 0.5, k 3",)
+
+
+def test_a_kept_position_keeps_the_colours_that_were_seen() -> None:
+    labels = Labels("c", np.array([2, 0]), ("a", "b", "c"))
+    kept = section_run.kept_position(Result({"A": (labels,)}), {"place": [2509.6888, 1.0]})
+    part = kept.part("c")
+    assert isinstance(part, Labels)
+    assert part.colours == (PALETTE[0], PALETTE[2])
+    assert kept.notes == ("kept from the live view at place 2509.69 / 1",)
+    every = Labels("c", np.array([0, 1]), ("a", "b"))
+    whole = section_run.kept_position(Result({"A": (every,)}), {}).part("c")
+    assert isinstance(whole, Labels)
+    assert whole.colours == ()

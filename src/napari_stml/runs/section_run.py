@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from napari_stml.core.analysis import live_of, problems
+from napari_stml.core.colours import hex_of, palette
 from napari_stml.core.errors import StmlError
 from napari_stml.core.inputs import Inputs
 from napari_stml.core.params import applying
@@ -160,9 +161,14 @@ def inputs_of(run: RunSpec, opened: list[Opened]) -> Inputs:
 def kept_position(result: Result, position: Mapping[str, Any]) -> Result:
     """A live position as a Run of its own: only categories that occur, and a note that says so."""
     parts = {section: tuple(map(_occurring, own)) for section, own in result.parts.items()}
-    said = ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-                     for name, value in position.items())  # fmt: skip
+    said = ", ".join(f"{name} {_words(value)}" for name, value in position.items())
     return replace(result, parts=parts, notes=(*result.notes, f"kept from the live view at {said}"))
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return " / ".join(map(_words, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _occurring(part: Part) -> Part:
@@ -171,7 +177,10 @@ def _occurring(part: Part) -> Part:
     used = np.unique(part.codes[part.codes >= 0])
     place = np.full(len(part.categories) + 1, -1, dtype=np.int32)
     place[used] = np.arange(len(used), dtype=np.int32)
-    colours = tuple(part.colours[i] for i in used) if part.colours else ()
+    own = part.colours
+    if not own and len(used) < len(part.categories):  # those that were seen, of the palette
+        own = tuple(hex_of(colour) for colour in palette(part.categories)[:-1])
+    colours = tuple(own[i] for i in used) if own else ()
     return replace(
         part, codes=place[part.codes], categories=tuple(part.categories[i] for i in used),
         colours=colours,

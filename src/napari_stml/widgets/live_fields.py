@@ -81,6 +81,8 @@ class Place(QWidget):
         super().__init__()
         self.title = str(field.look["label"])
         self._text = QLabel()
+        self._text.setMinimumWidth(60)  # in a narrow dock the button stays whole
+        self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._text.setToolTip(str(field.look["tooltip"]))
         self._clear = QPushButton("Clear")
         self._clear.clicked.connect(self._cleared)

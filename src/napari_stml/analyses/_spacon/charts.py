@@ -81,5 +81,5 @@ def contact_sheet(shares: Sequence[float], names: Sequence[str]) -> Chart:
         "panels": [{"value": n, "title": f"alpha {abs(alpha_of(s)):.2f}"}
                    for s, n in zip(shares, names, strict=True)],
     }  # fmt: skip
-    return Chart("contact-sheet", "scatter", "Clusters from space (left) to connections (right)",
+    return Chart("contact-sheet", "scatter", "From space to connections",
                  Axis(""), Axis(""), data, (Link("observations", ()),))  # fmt: skip

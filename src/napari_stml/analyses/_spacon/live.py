@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -135,10 +136,13 @@ class SpaConLive:
         here = share_of(params)
         places = np.full((len(self._section.names), 2), np.nan, dtype=np.float32)
         places[self._rows] = self._blends.map(here, self._seed)
-        title = f"UMAP at alpha {abs(alpha_of(here)):.3f}, resolution {params.resolution:g}"
         chart = of_stored(
-            "umap", title, (Axis("1"), UMAP, 0), (Axis("2"), UMAP, 1), colour=CLUSTERS
-        )
+            "umap", f"UMAP at alpha {abs(alpha_of(here)):.3f}", (Axis("1"), UMAP, 0),
+            (Axis("2"), UMAP, 1), colour=CLUSTERS,
+        )  # fmt: skip
+        how = f"coloured by {params.method}, resolution {params.resolution:g}"
+        how += f", evened out over {params.refine} spots" if params.refine else ""
+        chart = replace(chart, notes=(how,))
         return [Matrix(UMAP, places, ("1", "2")), chart]
 
     def _links(self, params: SpaConLiveParams) -> Graph:
