@@ -321,12 +321,16 @@ def test_steps_and_quick_mode_leave_the_same_map(
     assert gsmap("check-resource", resource) == 0
     assert "made up" in capsys.readouterr().out
     quick = ("--workdir", tmp_path, "--sample_name", "'q'", "--gsMap_resource_dir", resource,
-             "--hdf5_path", sample, "--data_layer", "counts")  # fmt: skip
+             "--hdf5_path", sample, "--data_layer", "counts",
+             "--top_corr_genes", 2)  # fmt: skip
     assert gsmap("quick_mode", *quick, *scored, *trait) == 0
     quickly = pd.read_csv(tmp_path / "q/spatial_ldsc/q_marked.csv.gz").set_index("spot")
     assert quickly.index.tolist() == stepped.index.tolist()
     np.testing.assert_allclose(quickly["z"], stepped["z"], atol=5e-3)
     assert (tmp_path / "q/generate_ldscore/baseline").is_symlink()
+    assert gsmap("quick_mode", *quick, *scored[:-2], *trait) == 0  # no annotation
+    assert not np.array_equal(pd.read_csv(tmp_path / "q/spatial_ldsc/q_marked.csv.gz")["z"],
+                              quickly["z"])  # fmt: skip
 
     # in parts, as on a cluster; what combines them takes them as one, and never beside the whole
     from napari_stml.io.gsmap.tree import ResultTree

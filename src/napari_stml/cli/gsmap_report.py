@@ -30,10 +30,11 @@ TOP_ROWS = 50
 SMALL_PX = 360
 
 
-def add_report(parser: argparse.ArgumentParser) -> None:
-    """Flags of gsMap's ``run_report``."""
-    parser.add_argument("--sumstats_file", default="", help="for the Manhattan plot; without it "
-                        "the file that step 4 noted")  # fmt: skip
+def add_report(parser: argparse.ArgumentParser, *, alone: bool) -> None:
+    """Flags of gsMap's ``run_report``; after the other steps the GWAS is known."""
+    if alone:
+        parser.add_argument("--sumstats_file", default="", help="for the Manhattan plot; without "
+                            "it the file that step 4 noted")  # fmt: skip
     parser.add_argument("--top_corr_genes", type=int, default=50, help="genes that get maps")
     parser.add_argument("--selected_genes", nargs="+", default=[], help="these instead")
     parser.add_argument("--fig_width", type=int, help="of the map, in pixels")
@@ -47,13 +48,10 @@ def report(tree: ResultTree, trait: str, options: argparse.Namespace) -> Words:
     from napari_stml.figures.spot_map import MapLook, SpotMap
 
     choice = ReportChoice(
-        options.annotation or "", getattr(options, "top_corr_genes", 50),
-        tuple(getattr(options, "selected_genes", ())), getattr(options, "report_sumstats", ""),
+        options.annotation or "", options.top_corr_genes, tuple(options.selected_genes),
+        getattr(options, "report_sumstats", ""),
     )  # fmt: skip
-    look = MapLook(
-        getattr(options, "fig_width", None), getattr(options, "fig_height", None),
-        getattr(options, "point_size", None), getattr(options, "fig_style", "light"),
-    )  # fmt: skip
+    look = MapLook(options.fig_width, options.fig_height, options.point_size, options.fig_style)
     if min(look.width or 100, look.height or 100) < 100 or (look.point or 1) <= 0:
         raise StmlError("A map has at least 100 x 100 pixels, a spot more than none",
                         where="--fig_width, --fig_height, --point_size")  # fmt: skip

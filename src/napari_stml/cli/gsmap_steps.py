@@ -30,8 +30,7 @@ def configure(parser: argparse.ArgumentParser, step: str) -> None:
     parser.add_argument("--workdir", required=True)
     cauchy = step == "run-cauchy-combination"
     parser.add_argument("--sample_name", required=not cauchy)
-    parser.add_argument("--annotation", required=step in {"quick-mode"} or cauchy,
-                        help="column of labels")  # fmt: skip
+    parser.add_argument("--annotation", required=cauchy, help="column of labels")
     if step == LATENT:
         _add_latent(parser)
     if step in {"run-latent-to-gene", "quick-mode"}:
@@ -51,10 +50,10 @@ def configure(parser: argparse.ArgumentParser, step: str) -> None:
         parser.add_argument("--output_file", help="where the pooled table goes")
     if cauchy or step == "run-report":
         parser.add_argument("--trait_name", required=True)
-    if step == "run-report":
+    if step in {"run-report", "quick-mode"}:
         from napari_stml.cli.gsmap_report import add_report
 
-        add_report(parser)
+        add_report(parser, alone=step == "run-report")
     parser.add_argument("--threads", type=int, default=1, help="(default: 1)")
     parser.add_argument("--device", default="cpu", help="for the network of step 1")
 
@@ -111,24 +110,26 @@ def _quick(tree: ResultTree, options: argparse.Namespace) -> Words:
     from napari_stml.cli.gsmap_report import report
 
     traits, folder = traits_of(options), Path(options.gsMap_resource_dir)
+    annotation = options.annotation or ""
     source, key = Path(options.hdf5_path), options.latent_representation
     notes: tuple[str, ...] = ()
     if not key:
         from napari_stml.analyses._gsmap.latent import LatentChoice
 
         notes += yield from steps.find_latent(
-            tree, source, options.data_layer, options.annotation,
+            tree, source, options.data_layer, annotation,
             LatentChoice(residuals=options.pearson_residuals), threads=options.threads,
             device=options.device,
         )  # fmt: skip
     notes += yield from steps.latent_to_gene(
-        tree, source if key else None, options.annotation, key or steps.LATENT,
+        tree, source if key else None, annotation, key or steps.LATENT,
         score_choice(options), homologs=options.homolog_file, slices=options.gM_slices,
     )  # fmt: skip
     tables.use_resource(tree, folder)
     notes += yield from _regress(tree, options, folder)
     for trait in traits:
-        notes += yield from tables.cauchy_combination([tree], trait, options.annotation)
+        if annotation:
+            notes += yield from tables.cauchy_combination([tree], trait, annotation)
         notes += yield from report(tree, trait, options)
     return notes
 
