@@ -41,12 +41,11 @@ GWAS = {
     "form-gsmap": "gsmap-form",
     "run-gsmap": "gsmap",
     "gene": "gsmap-gene",
-    "snps": "gsmap-snps",
     "traits": "gsmap-traits",
 }
 HEIGHT = {"run-open-gsmap": "gsmap-height", "label": "gsmap-height-layers"}
 NICHES = {"selection": "niches", "spot": "niches-spot", "network": "niches-network"}
-SPACON = {"connections": "spacon", "charts": "spacon-links"}
+SPACON = {"connections": "spacon", "pinned": "spacon-pinned", "charts": "spacon-links"}
 PREDICT = {
     "form": "predict-form",
     "measured-beside-predicted": "predict-swipe",

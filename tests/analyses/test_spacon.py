@@ -233,7 +233,7 @@ def test_sections_side_by_side_join_in_their_stored_places(toy: Any, run: Any) -
     names = {"slice": Categories(half, ("front", "back"))}
     depth = np.column_stack([half, toy.array[:, 1], toy.array[:, 0] % 8]).astype(float)
     held = toy.with_(columns=names, embeddings={"spatial": depth})
-    asked = {"section_column": "slice", "radius": 1.1, **QUICK}
+    asked = {"section_column": "slice", "plane": "coronal", "radius": 1.1, **QUICK}
     done = run("spacon", held, positions="spatial", **asked)
     said = next(n for n in done.result.notes if "between them" in n)
     assert int(said.split(" links between")[0].split(", ")[-1].replace(",", "")) >= 256

@@ -63,6 +63,8 @@ def test_planes_leave_out_one_axis() -> None:
     np.testing.assert_array_equal(planes.in_plane(xyz, "coronal"), xyz[:, [1, 2]])
     np.testing.assert_array_equal(planes.in_plane(xyz, "sagittal"), xyz[:, [0, 1]])
     assert planes.levels(xyz, "coronal").tolist() == ["1", "2", "1"]
+    np.testing.assert_array_equal(planes.in_plane(xyz, "xy"), xyz[:, :2])
+    assert planes.levels(xyz, "xy").tolist() == ["1", "1", "2"]
 
 
 def test_far_links_are_boosted() -> None:

@@ -171,9 +171,10 @@ class SpaConParams(FromTable):
         "sections that are shown side by side: where they lie in truth.",
     )  # fmt: skip
     plane: Plane = param(
-        "coronal", title="Plane", rare=True, when={"positions": True},
-        help="Of three coordinates (front-back, top-bottom, left-right): in which plane the "
-        "sections lie. The third coordinate tells the sections where no column does.",
+        "xy", title="Plane", rare=True, when={"positions": True},
+        help="Of three coordinates those in which the sections lie; the other one tells the "
+        "sections where no column does. xy: the first two. The others are for an atlas "
+        "(front-back, top-bottom, left-right).",
     )  # fmt: skip
     boost: float = param(
         0.0, title="Boost long links", ge=0, le=10, rare=True, when={"connections": MATRIX},

@@ -11,9 +11,12 @@ from napari_stml.core.errors import StmlError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Plane = Literal["coronal", "sagittal", "horizontal"]
-AXES: dict[Plane, tuple[int, int]] = {"coronal": (1, 2), "sagittal": (0, 1), "horizontal": (0, 2)}
-"""Columns that stay, for coordinates ordered front-back, top-bottom, left-right (as in CCF)."""
+Plane = Literal["xy", "coronal", "sagittal", "horizontal"]
+AXES: dict[Plane, tuple[int, int]] = {
+    "xy": (0, 1), "coronal": (1, 2), "sagittal": (0, 1), "horizontal": (0, 2),
+}  # fmt: skip
+"""Columns that stay; all but the first for coordinates of an atlas, ordered front-back,
+top-bottom, left-right (as in CCF)."""
 
 
 def in_plane(xyz: NDArray[np.float64], plane: Plane) -> NDArray[np.float64]:
