@@ -323,6 +323,9 @@ def test_steps_and_quick_mode_leave_the_same_map(
     quick = ("--workdir", tmp_path, "--sample_name", "'q'", "--gsMap_resource_dir", resource,
              "--hdf5_path", sample, "--data_layer", "counts",
              "--top_corr_genes", 2)  # fmt: skip
+    lost = [w if w != resource else tmp_path / "lost" for w in quick]
+    assert gsmap("quick_mode", *lost, *scored, *trait) == 2
+    assert not (tmp_path / "q").exists()  # said before anything is computed
     assert gsmap("quick_mode", *quick, *scored, *trait) == 0
     quickly = pd.read_csv(tmp_path / "q/spatial_ldsc/q_marked.csv.gz").set_index("spot")
     assert quickly.index.tolist() == stepped.index.tolist()

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_stml.core.errors import StmlError
-from napari_stml.io.gsmap.traits import read_config, safe_name
+from napari_stml.io.gsmap.resource import complete
+from napari_stml.io.gsmap.traits import formatted, read_config, safe_name
 from napari_stml.io.gsmap.tree import ResultTree
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _quick(tree: ResultTree, options: argparse.Namespace) -> Words:
     from napari_stml.analyses._gsmap import steps, tables
     from napari_stml.cli.gsmap_report import report
 
-    traits, folder = traits_of(options), Path(options.gsMap_resource_dir)
+    traits, folder = traits_of(options), complete(options.gsMap_resource_dir)
     annotation = options.annotation or ""
     source, key = Path(options.hdf5_path), options.latent_representation
     notes: tuple[str, ...] = ()
@@ -163,10 +164,10 @@ def traits_of(options: argparse.Namespace) -> dict[str, Path]:
             do="give --sumstats_file with --trait_name, or --sumstats_config_file",
         )  # fmt: skip
     if options.sumstats_config_file:
-        return read_config(options.sumstats_config_file)
+        return {n: formatted(p) for n, p in read_config(options.sumstats_config_file).items()}
     if not options.trait_name:
         raise StmlError("The trait needs a name", where="--trait_name")
-    return {safe_name(options.trait_name): Path(options.sumstats_file)}
+    return {safe_name(options.trait_name): formatted(options.sumstats_file)}
 
 
 def panel_choice(options: argparse.Namespace) -> PanelChoice:

@@ -54,9 +54,8 @@ def gwas_tour(section: Path, into: Path, analysis: str = "gsmap", **asked: Any) 
             genes.pick(0)
             wait(lambda: genes.chart.links[0].ids[0] in live.readout.text(), "the map", PATIENCE_S)
             take("gene")
-        for name, title in (("manhattan", "snps"), ("traits", "traits")):
-            if _scroll(panel, name) is not None:
-                take(title)
+        if _scroll(panel, "traits") is not None:
+            take("traits")
     finally:
         dock.shut()
         state_of(viewer).close()

@@ -66,7 +66,7 @@ def gene_bars(trait: str, table: GeneTable) -> Chart:
     genes = table.genes[:BARS]
     data = {"gene": list(genes), "correlation": numbers(table.correlation[:BARS])}
     return Chart(
-        storable_name(f"genes_{trait}"), "bar", f"{trait}: genes whose specificity goes with it",
+        storable_name(f"genes_{trait}"), "bar", f"{trait}: genes that follow the map",
         Axis("gene"), Axis("correlation with -log10 p"), data, (Link("gene", tuple(genes)),),
     )  # fmt: skip
 

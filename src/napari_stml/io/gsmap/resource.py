@@ -83,13 +83,7 @@ def open_quick(folder: str | Path, *, places: bool = True) -> SnpPart:
     """
     import pandas as pd
 
-    folder = Path(folder)
-    lacking = [f for f in check(folder) if f.state == "missing"]
-    if lacking:
-        raise CannotOpenError(
-            f"The resource directory lacks {', '.join(f.part for f in lacking)}", where=folder,
-            do=f"{lacking[0].do}; napari-stml gsmap check-resource says more",
-        )  # fmt: skip
+    folder = complete(folder)
     names, chromosome, baseline, columns = read_baseline(folder / BASELINE)
     index = pd.Index(names, dtype=object)
     weight, said = read_weights(folder / WEIGHTS, index)
@@ -102,6 +96,18 @@ def open_quick(folder: str | Path, *, places: bool = True) -> SnpPart:
     return SnpPart(
         names, chromosome, baseline, columns, weight, matrix, genes, bp, gene, tuple(notes), index
     )
+
+
+def complete(folder: str | Path) -> Path:
+    """Give the directory, or say what quick mode lacks in it."""
+    folder = Path(folder)
+    lacking = [f for f in check(folder) if f.state == "missing"]
+    if lacking:
+        raise CannotOpenError(
+            f"The resource directory lacks {', '.join(f.part for f in lacking)}", where=folder,
+            do=f"{lacking[0].do}; napari-stml gsmap check-resource says more",
+        )  # fmt: skip
+    return folder
 
 
 def read_baseline(

@@ -36,14 +36,8 @@ class Sumstats:
 def read_sumstats(path: str | Path, name: str = "") -> Sumstats:
     """Read a formatted file (SNP, Z, N); others are answered with the command that formats them."""
     path = Path(path)
+    formatted(path)
     table = read_columns(path, {"SNP", "Z", "N"}.__contains__)
-    missing = [c for c in ("SNP", "Z", "N") if c not in table]
-    if missing:
-        raise CannotOpenError(
-            f"These summary statistics have no column {' and no column '.join(missing)}",
-            where=path,
-            do="format them first: napari-stml gsmap format-sumstats --sumstats FILE --out NAME",
-        )  # fmt: skip
     if not len(table["SNP"]):
         raise CannotOpenError("These summary statistics have no rows", where=path)
     try:
@@ -69,6 +63,19 @@ def read_any(
     )  # fmt: skip
     said = [*done.headers.text().splitlines(), *done.text().splitlines()]
     return sums, tuple(f"{sums.name}: {line}" for line in said)
+
+
+def formatted(path: str | Path) -> Path:
+    """Give a file that is formatted, by its first line; else the command that formats it."""
+    titles = read_titles(path)
+    missing = [c for c in ("SNP", "Z", "N") if c not in titles]
+    if missing:
+        raise CannotOpenError(
+            f"These summary statistics have no column {' and no column '.join(missing)}",
+            where=path,
+            do="format them first: napari-stml gsmap format-sumstats --sumstats FILE --out NAME",
+        )  # fmt: skip
+    return Path(path)
 
 
 def is_formatted(path: str | Path) -> bool:
