@@ -1,4 +1,4 @@
-"""What is kept on purpose: a preview, a classifier."""
+"""What is kept on purpose, a preview, a classifier; a gene set clicked in a table."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cohort import write_section
-from hands import answer_file, choose, click, drop, with_dialog
+from hands import answer_file, choose, click, drop, pick, with_dialog
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QPushButton
-from tissue_hands import LONG, drag, page_of, press, run
+from qtpy.QtWidgets import QPushButton, QTableWidget
+from tissue_hands import LONG, drag, fill, page_of, press, run
 
 from napari_stml.io.run_parts.model_file import read_model
-from napari_stml.widgets.dock import REGIONS
+from napari_stml.widgets.dock import REGIONS, RUNS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,3 +75,39 @@ def test_what_was_learnt_is_saved_as_a_file(drawn: StmlDock, qtbot: QtBot, tmp_p
     model = read_model(target)
     assert set(model.card["classes"]) == {"Tumour", "Stroma"}
     assert run_id
+
+
+def test_a_row_of_a_gene_set_paints_its_called_genes(
+    drawn: StmlDock, qtbot: QtBot, tmp_path: Path
+) -> None:
+    sets = tmp_path / "sets.gmt"
+    lines = [
+        ["LEFT", "", *(f"G{i}" for i in range(12, 24))],
+        ["REST", "", *(f"G{i}" for i in range(24, 36))],
+    ]
+    sets.write_text("\n".join("\t".join(line) for line in lines))
+    page = page_of(drawn, qtbot, "region-genes")
+    shown: Any = drawn.pages[page]
+    qtbot.waitUntil(lambda: "Stroma" in shown.form.rows["first"].widget.choices, timeout=LONG)
+    for name, kind in (("first", "Tumour"), ("second", "Stroma")):
+        fill(shown.form.rows[name].widget.native, kind)
+    compared = run(drawn, qtbot, page)
+    page_of(drawn, qtbot, "region-sets")
+    fill(shown.form.rows["run_id"].widget.native, compared)
+    shown.form.rows["file"].write(str(sets))
+    done = run(drawn, qtbot, page)
+    click(drawn.rail._buttons[RUNS])
+    runs: Any = drawn.runs.list
+    pick(
+        runs, [runs.item(i).data(Qt.ItemDataRole.UserRole) for i in range(runs.count())].index(done)
+    )
+    panel: Any = drawn.runs.panel
+    table, row = next((t, item) for t in panel.findChildren(QTableWidget) for item in t.findItems(
+        "LEFT", Qt.MatchFlag.MatchExactly))  # fmt: skip
+    click(table.viewport(), table.visualItemRect(row).center())
+    view: Any = drawn.state.current
+    qtbot.waitUntil(
+        lambda: view.shown is not None and view.shown.name.startswith("LEFT"), timeout=LONG
+    )
+    left = view.section.observations.xy[:, 0] < view.section.observations.xy[:, 0].mean()
+    assert view.shown.numbers[left].mean() > view.shown.numbers[~left].mean() + 0.5

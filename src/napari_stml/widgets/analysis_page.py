@@ -25,6 +25,8 @@ from napari_stml.widgets.style import PRIMARY
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from qtpy.QtGui import QShowEvent
+
     from napari_stml.core.params import Params
     from napari_stml.widgets.form_rows import Answers
 
@@ -38,7 +40,11 @@ REST_MS = 250
 
 
 class AnalysisPage(QWidget):
-    """The analyses of one tab; the form is drawn anew for each section."""
+    """The analyses of one tab.
+
+    The form is drawn when it is looked at, anew when what may be named has changed; what was
+    written into it stays, also while another analysis is looked at.
+    """
 
     run_requested = Signal(str, object)
     preview_requested = Signal(str, object)
@@ -47,7 +53,9 @@ class AnalysisPage(QWidget):
         super().__init__()
         self._analyses = dict(analyses)
         self._answers: Answers | None = None
-        self.form: Form | None = None
+        self._form: Form | None = None
+        self._due = False
+        self._written: dict[str, Mapping[str, Any]] = {}
         self.picker = QComboBox()
         for name, analysis in self._analyses.items():
             self.picker.addItem(analysis.title, name)
@@ -99,8 +107,21 @@ class AnalysisPage(QWidget):
     def offer(self, answers: Answers) -> None:
         """Draw the forms for what the current section holds."""
         self._answers = answers
+        self._due = True
         self.setEnabled(True)
-        self._draw()
+        if self.isVisible():
+            self._draw()
+
+    @property
+    def form(self) -> Form | None:
+        if self._due:
+            self._draw()
+        return self._form
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        if self._due:
+            self._draw()
+        super().showEvent(event)
 
     def show_nothing(self) -> None:
         """No section is open: there is nothing to run on."""
@@ -118,17 +139,31 @@ class AnalysisPage(QWidget):
     def _draw(self) -> None:
         if self._answers is None:
             return
-        if self.form is not None:
-            self._place.removeWidget(self.form)
-            self.form.hide()
-            self.form.deleteLater()
+        self._due = False
+        held = self._put_away()
         text = inspect.getdoc(self.analysis) or ""
         self.purpose.setText(f"{text.split(chr(10) * 2)[0]} {CONTEXT[self.analysis.context]}")
-        self.form = Form(self.analysis.Params, self._answers)
-        self.form.changed.connect(self._soon.start)
-        self._place.addWidget(self.form)
+        self._form = Form(self.analysis.Params, self._answers)
+        self._form.setObjectName(self.analysis.name)
+        self._form.take(self._written.get(self.analysis.name, {}))
+        self._form.changed.connect(self._soon.start)
+        self._place.addWidget(self._form)
+        if held in self._form.rows:
+            self._form.rows[held].widget.native.setFocus()
         self.foresee()
         self.preview.setVisible(self.analysis.sections == "one")
+
+    def _put_away(self) -> str:
+        """Take the form off the page, remember what was written; the row that had the keys."""
+        form, self._form = self._form, None
+        if form is None:
+            return ""
+        self._written[form.objectName()] = form.changes()
+        held = form.in_hand() if form.objectName() == self.analysis.name else ""
+        self._place.removeWidget(form)
+        form.hide()
+        form.deleteLater()
+        return held
 
     def foresee(self) -> None:
         """Say what a Run would take for what, where the analysis knows before."""

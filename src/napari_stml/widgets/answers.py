@@ -14,9 +14,17 @@ if TYPE_CHECKING:
 DEVICES = ("cpu", "cuda", "mps")
 
 
-def answers_of(section: Section, others: Sequence[Section] = ()) -> _Answers:
-    """A function from the kind of name to the names there are."""
-    return _Answers(section, tuple(others))
+def answers_of(
+    section: Section, others: Sequence[Section] = (), classes: Sequence[str] | None = None
+) -> _Answers:
+    """A function from the kind of name to the names there are.
+
+    Parameters
+    ----------
+    classes
+        Of the regions as they are drawn now; without them those that are stored.
+    """
+    return _Answers(section, tuple(others), classes=classes)
 
 
 def answers_beside(section: Section, record: RunRecord) -> _Answers:
@@ -26,9 +34,11 @@ def answers_beside(section: Section, record: RunRecord) -> _Answers:
 
 class _Answers:
     def __init__(
-        self, section: Section, others: tuple[Section, ...], record: RunRecord | None = None
-    ) -> None:
+        self, section: Section, others: tuple[Section, ...], record: RunRecord | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> None:  # fmt: skip
         self.section, self.others, self.record = section, others, record
+        self.classes = classes
 
     def columns_of(self, value: str) -> Sequence[str]:
         """Columns of a matrix of the Run; of ``*_z`` what stands for the star in its values."""
@@ -81,6 +91,8 @@ class _Answers:
             case "run":
                 return list(reversed(list(records)))
             case "region_class":
+                if self.classes is not None:
+                    return self.classes
                 regions = shelf.regions() if shelf is not None else ()
                 return list(dict.fromkeys(r.kind for r in regions))
             case "image":

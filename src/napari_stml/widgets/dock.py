@@ -32,7 +32,7 @@ from napari_stml.widgets.run_control import RunControl
 from napari_stml.widgets.run_wishes import RunWishes
 from napari_stml.widgets.runs_page import RunsPage
 from napari_stml.widgets.scope_picker import ScopePicker
-from napari_stml.widgets.scopes import again_title, offers, visible_part
+from napari_stml.widgets.scopes import again_title, drawn_classes, offers, visible_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,6 +104,7 @@ class StmlDock(QWidget):
         self._connect()
         self._closing = Closing(self, lambda: unfinished(self.control.active), self.shut)
         self._working: list[Any] = []
+        self._classes: list[str] | None = None
         self.show_page(LOOK)
         if self.state.current is not None:
             self._show(self.state.current.section)
@@ -173,8 +174,8 @@ class StmlDock(QWidget):
         self._soon.setSingleShot(True)
         self._soon.setInterval(FOLLOW_MS)
         self._soon.timeout.connect(self._follow_drawing)
-        self.regions.desk.changed.connect(self._offer_scopes_soon)
-        self.regions.desk.chosen_changed.connect(self._offer_scopes_soon)
+        for drawn in (self.regions.desk.changed, self.regions.desk.chosen_changed):
+            drawn.connect(lambda: self._soon.start())  # a stroke should not wait for lists
         self.regions.teach.run_requested.connect(self._run)
         self.runs.chosen.connect(self._show_run)
         self.runs.back_requested.connect(self.wishes.redo)
@@ -223,11 +224,11 @@ class StmlDock(QWidget):
         self.runs.show_section(section)
         self.align.show_section()
         self.cohort.note_section(section)
-        self.head.show_open([v.section.name for v in self.state.views], self._place_of(section))
+        there = [view.section for view in self.state.views]
+        self.head.show_open(
+            [s.name for s in there], there.index(section) if section in there else 0
+        )
         self.state.shown_changed.emit()
-
-    def _place_of(self, section: Section) -> int:
-        return next((i for i, v in enumerate(self.state.views) if v.section is section), 0)
 
     def _switch(self, place: int) -> None:
         """Look at another open section."""
@@ -259,10 +260,9 @@ class StmlDock(QWidget):
     def _offer_scopes(self) -> None:
         self.scope.offer(offers(self.state))
 
-    def _offer_scopes_soon(self) -> None:
-        self._soon.start()  # a stroke should not wait for lists
-
     def _follow_drawing(self) -> None:
+        if self.state.current is not None and drawn_classes(self.state) != self._classes:
+            self._offer(self.state.current.section)
         self._offer_scopes()
         self._mark_stale()
 
@@ -281,7 +281,8 @@ class StmlDock(QWidget):
 
     def _offer(self, section: Section) -> None:
         others = [v.section for v in self.state.views if v.section is not section]
-        answers = answers_of(section, others)
+        self._classes = drawn_classes(self.state)
+        answers = answers_of(section, others, self._classes)
         for page in self.pages.values():
             if isinstance(page, AnalysisPage):
                 page.offer(answers)

@@ -20,6 +20,8 @@ from napari_stml.widgets.form_rows import TALL, Field, row
 from napari_stml.widgets.style import ERROR
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari_stml.core.params import Params
     from napari_stml.widgets.form_rows import Answers
 
@@ -63,6 +65,7 @@ class Form(QWidget):
         for part in (usual, self.more, self.error):
             layout.addWidget(part)
         self._show_applying()
+        self._start = self._written()
 
     def values(self) -> Params | None:
         """The parameters as they stand; None, with the reason shown, when they do not hold.
@@ -83,11 +86,32 @@ class Form(QWidget):
         for name, each in self.rows.items():
             each.write(getattr(params, name))
 
+    def changes(self) -> dict[str, Any]:
+        """What the user has written, by row; rows as they began are left out."""
+        return {n: v for n, v in self._written().items() if v != self._start[n]}
+
+    def take(self, changes: Mapping[str, Any]) -> None:
+        """Write what was written in the form that stood here before."""
+        for name, value in changes.items():
+            self.rows[name].write(value)
+
+    def in_hand(self) -> str:
+        """The row that has the keys now, or ""."""
+        held = self.window().focusWidget()
+        for name, each in self.rows.items():
+            native = each.widget.native
+            if held is not None and (held is native or native.isAncestorOf(held)):
+                return name
+        return ""
+
     def given(self) -> dict[str, Any]:
         """What stands in the rows that apply, not yet checked."""
-        typed = {name: each.read() for name, each in self.rows.items()}
+        typed = self._written()
         fields = self.model.model_fields
         return {name: typed[name] for name in typed if applies(fields[name], typed)}
+
+    def _written(self) -> dict[str, Any]:
+        return {name: each.read() for name, each in self.rows.items()}
 
     def _show_applying(self) -> None:
         given = self.given()

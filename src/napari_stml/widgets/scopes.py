@@ -106,6 +106,14 @@ def _drawn(state: ViewerState, section: Section) -> list[Offer]:
     return found
 
 
+def drawn_classes(state: ViewerState) -> list[str] | None:
+    """Classes of the regions on the canvas; None before they are read."""
+    desk = state.regions
+    if desk is None or desk.drawing is None:
+        return None
+    return list(dict.fromkeys(r.kind for r in desk.drawing.regions if r.kind))
+
+
 def _kept(selection: Selection) -> Scope:
     return selection.scope
 
