@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PAIRS = frozenset({"AC", "AG", "CA", "CT", "GA", "GT", "TC", "TG"})
 """Allele pairs that tell the strand."""
+SPACE = r"\s+"
 COJO = ("SNP", "A1", "A2", "FRQ", "BETA", "SE", "P", "N")
 
 
@@ -81,7 +82,8 @@ def read_titles(path: str | Path) -> list[str]:
     if not path.is_file():
         raise CannotOpenError("There is no such file", where=path)
     with reading(path, "The summary statistics cannot be read"):
-        first = pd.read_csv(path, sep=r"\s+", nrows=0, compression=_packed(path))
+        first = pd.read_csv(path, sep=_between(path), nrows=0, compression=_packed(path),
+                            skipinitialspace=True)  # fmt: skip
     return [str(c) for c in first.columns]
 
 
@@ -93,7 +95,8 @@ def format_sumstats(path: str | Path, options: FormatOptions | None = None) -> F
     path, headers = Path(path), read_headers(path, options)
     with reading(path, "The summary statistics cannot be read"):
         table = pd.read_csv(
-            path, sep=r"\s+", na_values=[".", "NA"], compression=_packed(path),
+            path, sep=SPACE if options.parity else _between(path), na_values=[".", "NA"],
+            compression=_packed(path), skipinitialspace=True,
             usecols=None if options.parity else list(headers.names),
         )  # fmt: skip
     table = table.rename(columns=dict(headers.names))
@@ -188,6 +191,21 @@ def _chosen(table: pd.DataFrame, options: FormatOptions, path: Path) -> pd.DataF
     if options.keep_chr_pos:
         wanted += [c for c in ("Chr", "Pos") if c in table.columns]
     return table[wanted].reset_index(drop=True)
+
+
+def _between(path: Path) -> str:
+    """What parts the columns, from the first line: commas, semicolons, tabs, else white space."""
+    import bz2
+    import gzip
+
+    unpacked: Any = {"gzip": gzip.open, "bz2": bz2.open}.get(_packed(path), open)
+    with unpacked(path, "rt", encoding="utf-8", errors="replace") as file:
+        titles = file.readline().strip()
+    for sign in (",", ";"):
+        if titles.count(sign) >= 2 and not any(c.isspace() for c in titles.replace(", ", ",")):
+            return sign
+    exact = "\t" in titles and all(t == t.strip() and " " not in t for t in titles.split("\t"))
+    return "\t" if exact else SPACE
 
 
 def _packed(path: Path) -> Any:
