@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pytestqt.qtbot import QtBot
+
     from napari_stml.io.section import Section
     from napari_stml.viewer.state import ViewerState
 
@@ -81,7 +83,7 @@ def test_aligning_again_later_goes_on_from_what_was_kept(
 
 
 def test_landmarks_bring_spots_onto_the_image(
-    state: ViewerState, made: Section, settle: Callable[[], None]
+    state: ViewerState, made: Section, settle: Callable[[], None], qtbot: QtBot
 ) -> None:
     state.open(made)
     alignment = Alignment(state)
@@ -90,6 +92,7 @@ def test_landmarks_bring_spots_onto_the_image(
     xy = np.array([[10.0, 10], [300, 50], [100, 350]])
     on_spots.data, on_image.data = xy[:, ::-1], truth(xy)[:, ::-1]
     found = alignment.apply_landmarks()
+    qtbot.waitUntil(lambda: state.current is not None and state.current.section is not made)
     settle()
     assert found.mean_off < 1e-6
     assert state.current is not None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from napari_stml.core.errors import StmlError
 from napari_stml.core.geometry import Affine
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from napari_stml.viewer.state import ViewerState
 
 log = logging.getLogger(__name__)
+
+DRAWN_MS = 500
+"""For the canvas to be drawn without the landmarks: OpenGL crashes when more layers go at once."""
 
 
 @dataclass(frozen=True)
@@ -111,16 +115,17 @@ class Alignment:
         on_spots, on_image = (np.asarray(layer.data)[:, ::-1] for layer in self._pairs)
         found = register(on_spots, on_image, fit)
         self.end_landmarks()
-        self._do(f"{len(on_spots)} landmarks ({fit})", found.affine)
+        self._steps.append(Step(f"{len(on_spots)} landmarks ({fit})", found.affine @ self.total))
+        QTimer.singleShot(DRAWN_MS, self._show_and_keep)
         self._state.said.emit(f"Aligned; the landmarks are {found.mean_off:.1f} px off on average.")
         return found
 
     def end_landmarks(self) -> None:
         """Take the landmark layers away."""
-        for layer in self._pairs or ():
+        gone, self._pairs = self._pairs or (), None
+        for layer in gone:
             if layer in self._state.viewer.layers:
                 self._state.viewer.layers.remove(layer)
-        self._pairs = None
 
     def _middle(self) -> tuple[float, float]:
         observed = self._base.observations
