@@ -16,6 +16,7 @@ import pytest
 from cohort import assert_equal_bits
 from hands import choose, click, write
 from qtpy.QtCore import QPoint
+from small_demo import write_small_demo
 
 from napari_stml import Section
 from napari_stml.cli import main
@@ -38,28 +39,7 @@ LONG = 600_000
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder like the demo's, its sections of some hundred spots."""
-    import anndata as ad
-    from spatialdata import SpatialData
-
-    from napari_stml.demo import genes, store
-    from napari_stml.demo.expression import Programs
-    from napari_stml.demo.section import SectionSpec, grow
-
-    folder = tmp_path_factory.mktemp("demo")
-    small = {"size_um": 1200.0, "um_per_px": 4.0, "tissue_um2": 0.6e6, "n_rows": 14, "n_cols": 11}
-    same = {"batch": 0.2, "h_gain": 1.0, "e_gain": 1.0, "rna": True, "connected": False}
-    streams = np.random.default_rng(0).spawn(3)
-    programs, taken = Programs.random(streams[0]), set[str]()
-    found: dict[str, Any] = {}
-    for rng, name, protein in zip(
-        streams[1:], ("section1", "section2"), (False, True), strict=True
-    ):
-        spec = SectionSpec(name=name, protein=protein, **small, **same)  # type: ignore[arg-type]
-        found |= store.elements(grow(rng, spec, programs, taken), programs.names)
-    with ad.settings.override(auto_shard_zarr_v3=False):
-        SpatialData.init_from_elements(found).write(folder / "demo.zarr")
-    sets = [f"{name}\tdemo\t" + "\t".join(members) for name, members in genes.PATHWAYS.items()]
-    (folder / "pathways.gmt").write_text("\n".join(sets), encoding="utf-8")
+    folder = write_small_demo(tmp_path_factory.mktemp("demo"))
     shutil.copy(RECIPE, folder / RECIPE.name)
     return folder
 

@@ -83,7 +83,7 @@ class Shelf:
                 return read_part(self.store, entry)
         raise StmlError(
             f"The Run '{run}' has no value '{name}'", where=self.store.name,
-            do=f"it has {', '.join(e.name for e in record.parts)}",
+            do=f"it has {', '.join(e.name for e in self.entries(run)) or 'none of this section'}",
         )  # fmt: skip
 
     def columns(self) -> tuple[str, ...]:

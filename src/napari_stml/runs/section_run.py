@@ -19,6 +19,7 @@ from napari_stml.core.params import applying
 from napari_stml.core.results import SHARED, Labels, Result
 from napari_stml.core.run_record import PartEntry, RunRecord, now, python_version, versions
 from napari_stml.core.scope import Scope
+from napari_stml.io.run_parts import read_part
 from napari_stml.io.run_parts.write import Rows, write_members, write_parts
 from napari_stml.io.section import Section
 from napari_stml.io.shelf import Shelf
@@ -149,8 +150,15 @@ def threads(count: int) -> contextlib.AbstractContextManager[Any]:
 
 def open_inputs(wanted: Mapping[str, Any], spec: SectionSpec) -> Opened:
     section = spec.open()
-    shelf = Shelf(Path(spec.store)) if spec.store else None
+    shelf = shelf_of(section, spec)
     return Opened(section, spec, resolve_section(section, shelf, wanted, spec.scope))
+
+
+def shelf_of(section: Section, spec: SectionSpec) -> Shelf | None:
+    """The stored Runs as this section sees them: others of its store keep theirs."""
+    if not spec.store:
+        return None
+    return Shelf(Path(spec.store), section.name, section.contents.choices.get("section", ()))
 
 
 def inputs_of(run: RunSpec, opened: list[Opened]) -> Inputs:
@@ -243,10 +251,13 @@ def _same(run: RunSpec, parent: str, each: Opened) -> bool:
 def _stored(run_id: str, opened: list[Opened]) -> Result:
     parts: dict[str, tuple[Part, ...]] = {}
     for each in opened:
-        shelf = Shelf(Path(each.spec.store))
-        for entry in shelf.records[run_id].parts:
-            part = shelf.part(run_id, entry.name)
-            parts[entry.section] = (*parts.get(entry.section, ()), part)
+        shelf = shelf_of(each.section, each.spec)
+        assert shelf is not None  # _same has read the record from it
+        shared_known = SHARED in parts
+        for entry in shelf.entries(run_id):
+            if entry.section or not shared_known:
+                part = read_part(shelf.store, entry)
+                parts[entry.section] = (*parts.get(entry.section, ()), part)
     return Result(parts)
 
 
