@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_stml.analyses import load_all
+from napari_stml.analyses._niche.tissue import tissues
 from napari_stml.core.analysis import finish, problems
 from napari_stml.core.charts import Chart
 from napari_stml.core.errors import MissingScaleError, StmlError
@@ -259,6 +260,32 @@ def test_the_share_of_one_type_is_painted(opened: tuple[Any, Any]) -> None:
     assert live.update(at(show="share of a type", k=20), None).shows.startswith("share of")
     with pytest.raises(StmlError, match="no type nobody"):
         live.update(at(show="share of a type", type="nobody", k=20), None)
+
+
+def test_the_exact_z_of_a_share_is_kept_and_follows_the_sliders(opened: tuple[Any, Any]) -> None:
+    done, live = opened
+    at, kept = done.analysis.LiveParams, done.part("composition z")
+    shown = live.update(at(show="z of a type", type=kept.columns[0], k=20), None)
+    part = shown.part(f"z of {kept.columns[0]}")
+    assert part.scale == "diverging"
+    np.testing.assert_allclose(part.values, kept.values[:, 0], atol=0.05)
+    own = np.asarray(done.part("composition").values)[:, 0] > 0.9
+    assert np.median(np.asarray(kept.values)[own, 0]) > 2  # bands are no chance
+    wider = live.update(at(show="z of a type", type=kept.columns[0], bandwidth_factor=5), None)
+    assert not np.allclose(wider.part(part.name).values, part.values, atol=0.05, equal_nan=True)
+
+
+def test_shuffling_leaves_the_unknown_where_they_are(toy: Any) -> None:
+    codes = toy.domain.astype(np.int32)
+    codes[::9] = -1
+    toy = toy.with_(columns={"domain": Categories(codes, ("a", "b", "c"))})
+    params = load_all()["niches"].Params(column="domain")
+    analysis = load_all()["niches"]()
+    (tissue,) = tissues((toy.section(dict(analysis.needs(params))),), params)
+    mixed_up = tissue.shuffled(np.random.default_rng(0)).codes
+    np.testing.assert_array_equal(mixed_up < 0, codes < 0)
+    assert (mixed_up != codes).any()
+    np.testing.assert_array_equal(np.bincount(mixed_up + 1), np.bincount(codes + 1))
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,27 @@ def test_exact_chance_of_shares_is_that_of_shuffled_labels(
     assert np.median(np.abs(z - other)) < 0.06
 
 
+def test_exact_chance_of_mixtures_is_that_of_shuffled_rows_some_unknown(
+    cells: tuple[np.ndarray, np.ndarray],
+) -> None:
+    xy, codes = cells
+    rng = np.random.default_rng(3)
+    a = rng.dirichlet(np.ones(4), len(codes)) * 0.5 + np.eye(4)[codes] * 0.5
+    known = rng.random(len(codes)) > 0.2
+    a[~known] = np.nan
+    found = near.finish(near.nearest(xy, 15, exact=True))
+    shares = hoods.gathered(found, a, 150.0)[0]
+    many = []
+    for _ in range(400):
+        order = np.arange(len(codes))
+        order[known] = rng.permutation(order[known])
+        many.append(hoods.gathered(found, a[order], 150.0)[0])
+    z = diversity.chance(shares, hoods.squares(found, 150.0, known), a, None)
+    other = (shares - np.mean(many, axis=0)) / np.std(many, axis=0)
+    assert np.corrcoef(z.ravel(), other.ravel())[0, 1] > 0.995
+    assert np.median(np.abs(z - other)) < 0.06
+
+
 def test_exact_contacts_agree_with_shuffled_labels() -> None:
     rng = np.random.default_rng(2)
     xy = rng.uniform(0, 100, (300, 2))

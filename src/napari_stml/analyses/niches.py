@@ -175,6 +175,7 @@ def _chance(
         mean = total / params.shuffles
         spread = np.sqrt(np.maximum(second / params.shuffles - mean**2, 0))
         f.z = diversity.z_of(f.perplexity, mean, spread)
+        f.shares_z = f.tissue.against_chance(f.shares, f.near, tau)
 
 
 def _charts(

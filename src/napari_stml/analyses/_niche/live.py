@@ -37,11 +37,15 @@ WIDEST = 100
 
 
 class NichesLive(LiveParams):
-    show: Literal["niches", "perplexity", "evenness", "share of a type"] = param(
-        "niches", title="Show", help="What is painted on the tissue."
+    show: Literal["niches", "perplexity", "evenness", "share of a type", "z of a type"] = param(
+        "niches",
+        title="Show",
+        help="What is painted on the tissue. z: a share against labels shuffled over the fixed "
+        "places, exact.",
     )
     type: str = param(
-        "", title="Type", source="part_column", holds=COMPOSITION, when={"show": "share of a type"},
+        "", title="Type", source="part_column", holds=COMPOSITION,
+        when={"show": ("share of a type", "z of a type")},
         help="Its share in the neighbourhood of every cell or spot; none is the most frequent.",
     )  # fmt: skip
     niches: int = param(
@@ -131,9 +135,10 @@ class NicheLive:
                 )]  # fmt: skip
         else:
             values = np.full(len(self._base), np.nan, dtype=np.float32)
-            name, shown = self._values(shares[self._rows], params)
-            values[self._rows] = shown
-            part = Values(name, values)
+            name, shown = self._values(shares, params)
+            values[self._rows] = shown[self._rows]
+            diverging = params.show == "z of a type"
+            part = Values(name, values, scale="diverging" if diverging else "sequential")
         if selection or len(params.cell) == 2:
             charts = []
         if len(params.cell) == 2:
@@ -166,8 +171,12 @@ class NicheLive:
                 f"There is no type {params.type}", where="Type", do=f"choose of {', '.join(types)}"
             )
         column = types.index(params.type) if params.type else int(np.nanargmax(
-            np.nanmean(shares, axis=0)
+            np.nanmean(shares[self._rows], axis=0)
         ))  # fmt: skip
+        if params.show == "z of a type":
+            near, tau = self._near_at(params), self._tau_at(params)
+            z = self._tissue.against_chance(shares, near, tau)
+            return f"z of {types[column]}", z[:, column]
         return f"share of {types[column]}", shares[:, column]
 
     def _tau_at(self, params: NichesLive) -> float | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_stml.methods.niches.hoods import FloatArray
     from napari_stml.methods.niches.near import Near
 
-COMPOSITION, BANDWIDTH = "composition", "bandwidth"
+COMPOSITION, CHANCE, BANDWIDTH = "composition", "composition z", "bandwidth"
 TELLING = 1.0
 """log2 enrichment from which a type belongs into a niche's description."""
 
@@ -38,7 +38,9 @@ class Found:
     within
         Entropy within spots, for proportions.
     known
-        Of the rows in the scope: those with a neighbourhood; ``niche`` and ``z`` follow.
+        Of the rows in the scope: those with a neighbourhood; ``niche`` follows.
+    z, shares_z
+        Of perplexity and of every share, against shuffled labels; of all observations.
     """
 
     tissue: Tissue
@@ -49,6 +51,7 @@ class Found:
     known: NDArray[np.bool_]
     niche: NDArray[np.int32]
     z: FloatArray | None = None
+    shares_z: FloatArray | None = None
 
     @classmethod
     def of(cls, tissue: Tissue, near: Near, tau: float | None, beyond: float) -> Found:
@@ -92,6 +95,8 @@ class Found:
             lonely = np.where(self.known, -1, 0)
             parts.append(t.spots.labels("without neighbourhood", lonely, ("alone",)))
         parts.append(spots.matrix(COMPOSITION, self.shares[rows], t.types))
+        if self.shares_z is not None:
+            parts.append(spots.matrix(CHANCE, self.shares_z[rows], t.types))
         return tuple(parts)
 
 

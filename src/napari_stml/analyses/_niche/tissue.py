@@ -104,13 +104,29 @@ class Tissue:
                 return np.where(total > 0, counts / total, np.nan), None
         return hoods.merged(near, self.codes, len(self.types), tau), None
 
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Observations with a type, or with proportions."""
+        return np.asarray(self.codes >= 0)
+
+    def against_chance(self, shares: FloatArray, near: Near, tau: float | None) -> FloatArray:
+        """Exact z of every share against labels shuffled over the fixed places."""
+        from napari_stml.methods.niches import diversity, hoods
+
+        known = self.known
+        squares = hoods.squares(near, tau, None if known.all() else known)
+        given = self.codes if self.shares is None else self.shares
+        return diversity.chance(shares, squares, given, self.strata)
+
     def shuffled(self, rng: np.random.Generator) -> Tissue:
         """The same places with the labels (or the rows of proportions) in random order."""
         from dataclasses import replace
 
         from napari_stml.methods.niches.diversity import mixed
 
-        order = mixed(np.arange(len(self.codes)), rng, self.strata)
+        place = np.arange(len(self.codes))
+        order = mixed(np.where(self.known, place, -1), rng, self.strata)
+        order = np.where(order < 0, place, order)  # the unknown stay where they are
         shares = None if self.shares is None else self.shares[order]
         return replace(self, codes=self.codes[order], shares=shares)
 

@@ -6,15 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_stml.methods.niches import hoods as soft
-
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from numpy.typing import NDArray
 
     from napari_stml.methods.niches.hoods import FloatArray
-    from napari_stml.methods.niches.near import Near
 
 
 def entropy(shares: NDArray[Any]) -> FloatArray:
@@ -38,45 +33,40 @@ def evenness(shares: NDArray[Any]) -> FloatArray:
 
 
 def chance(
-    shares: NDArray[Any], squares: NDArray[Any], codes: NDArray[Any], strata: NDArray[Any] | None
+    shares: NDArray[Any], squares: NDArray[Any], given: NDArray[Any], strata: NDArray[Any] | None
 ) -> FloatArray:
-    """Exact z of every share if the labels were shuffled over the fixed positions.
+    """Exact z of every share if labels, or whole mixtures, were shuffled over the fixed places.
 
-    Mean n_g / n; variance n q (1 - q) / (n - 1) (sum P^2 - 1 / n): sampling without
-    replacement, the labels of a section among themselves.
+    Sampling without replacement, within a stratum: the mean is that of all n, the variance
+    S^2 (sum P^2 - 1 / n), where S^2 of one label is n q (1 - q) / (n - 1).
+
+    Parameters
+    ----------
+    squares
+        Sum of the squared weights of the neighbours that count, of every row.
+    given
+        Type of every row (negative: unknown), or its proportions (NaN: unknown).
     """
     n_types = shares.shape[1]
-    z = np.full(shares.shape, np.nan)
-    strata = np.zeros(len(codes), dtype=np.int64) if strata is None else strata
+    labels = given.ndim == 1
+    there = given >= 0 if labels else np.isfinite(given).all(axis=1)
+    z = np.full(shares.shape, np.nan, dtype=np.float32)
+    strata = np.zeros(len(given), dtype=np.int64) if strata is None else strata
     for s in np.unique(strata):
         here = strata == s
-        known = here & (codes >= 0)
+        known = here & there
         n = int(known.sum())
         if n < 3:
             continue
-        q = np.bincount(codes[known], minlength=n_types) / n
-        spread = n * q * (1 - q) / (n - 1)
+        if labels:
+            q = np.bincount(given[known], minlength=n_types) / n
+            spread = n * q * (1 - q) / (n - 1)
+        else:
+            q, spread = given[known].mean(axis=0), given[known].var(axis=0, ddof=1)
         variance = spread[None] * np.maximum(squares[here] - 1 / n, 0)[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
-            z[here] = np.where(variance > 0, (shares[here] - q) / np.sqrt(variance), np.nan)
+            z[here] = np.where(variance > 1e-12, (shares[here] - q) / np.sqrt(variance), np.nan)
     return z
-
-
-def shuffled(
-    near: Near, codes: NDArray[Any], groups: int, tau: float, *, times: int, seed: int,
-    strata: NDArray[Any] | None = None,
-) -> Generator[float, None, tuple[FloatArray, FloatArray]]:  # fmt: skip
-    """Mean and standard deviation of each row's perplexity under shuffled labels."""
-    rng = np.random.default_rng(seed)
-    n = len(near)
-    total, second = np.zeros(n), np.zeros(n)
-    for i in range(times):
-        found = perplexity(soft.merged(near, mixed(codes, rng, strata), groups, tau))
-        total += found
-        second += found.astype(np.float64) ** 2
-        yield (i + 1) / times
-    mean = total / times
-    return mean, np.sqrt(np.maximum(second / times - mean**2, 0) * times / max(1, times - 1))
 
 
 def mixed(

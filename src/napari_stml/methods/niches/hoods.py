@@ -163,8 +163,11 @@ def row_weights(near: Near, i: int, tau: float | None) -> tuple[NDArray[np.int32
     return others, weights / weights.sum()
 
 
-def squares(near: Near, tau: float | None) -> FloatArray:
-    """Sum of the squared weights of every row; its inverse is the effective number."""
+def squares(near: Near, tau: float | None, known: NDArray[np.bool_] | None = None) -> FloatArray:
+    """Sum of the squared weights of every row; its inverse is the effective number.
+
+    Neighbours that are not ``known`` are dropped and the rest renormalised.
+    """
     found = np.zeros(len(near), dtype=np.float64)
     for rows, flat, weights in _weighted(near, tau):
         starts = near.starts[rows.start : rows.stop] - flat.start
@@ -173,9 +176,12 @@ def squares(near: Near, tau: float | None) -> FloatArray:
             continue
         at = starts[filled]
         w = weights.astype(np.float64)
+        if known is not None:
+            w *= known[near.others[flat]]
         total, second = np.add.reduceat(w, at), np.add.reduceat(w * w, at)
         some = found[rows]
-        some[filled] = second / total**2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            some[filled] = second / total**2
     return found
 
 
