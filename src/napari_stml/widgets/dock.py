@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
-from superqt.utils import create_worker
 
 from napari_stml.core.errors import StmlError
 from napari_stml.io.regions.exchange import is_geojson
@@ -26,7 +25,7 @@ from napari_stml.widgets.head import Head
 from napari_stml.widgets.look import Look
 from napari_stml.widgets.preferences import apply, preferences
 from napari_stml.widgets.rail import Rail
-from napari_stml.widgets.reading import answer, open_section, save_section
+from napari_stml.widgets.reading import open_section, save_section
 from napari_stml.widgets.regions import RegionsPage
 from napari_stml.widgets.run_control import RunControl
 from napari_stml.widgets.run_wishes import RunWishes
@@ -35,7 +34,7 @@ from napari_stml.widgets.scope_picker import ScopePicker
 from napari_stml.widgets.scopes import again_title, drawn_classes, offers, visible_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import napari.viewer
@@ -103,7 +102,6 @@ class StmlDock(QWidget):
         self._arrange()
         self._connect()
         self._closing = Closing(self, lambda: unfinished(self.control.active), self.shut)
-        self._working: list[Any] = []
         self._classes: list[str] | None = None
         self.show_page(LOOK)
         if self.state.current is not None:
@@ -112,12 +110,14 @@ class StmlDock(QWidget):
     def open(self, path: str | Path | Sequence[str], **choices: Any) -> None:
         """Open a section; what goes wrong is said in the head, nothing else changes."""
         self.head.opening(str(path))
-        self._in_background(partial(open_section, path, choices), self._opened, self.head.failed)
+        self.state.background.run(
+            f"open {path}", partial(open_section, path, choices), self._opened, self.head.failed
+        )
 
     @property
     def busy(self) -> bool:
         """Whether something is being opened or read."""
-        return bool(self._working) or self.state.busy
+        return self.state.busy
 
     def show_page(self, name: str) -> None:
         self.stack.setCurrentWidget(self.pages[name])
@@ -188,24 +188,6 @@ class StmlDock(QWidget):
         self.wishes.said.connect(self.say)
         self.wishes.changed.connect(self._runs_changed)
         self.wishes.repeat.connect(self._repeat)
-
-    def _in_background(
-        self, job: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[str], None]
-    ) -> None:
-        """Read in a thread; the answer, or the error in words, comes back on the main thread."""
-
-        def answered(answer: tuple[bool, Any]) -> None:
-            good, value = answer
-            if good:
-                done(value)
-            else:
-                failed(value)
-
-        worker = create_worker(answer, job, _ignore_errors=True)
-        worker.returned.connect(answered)
-        worker.finished.connect(lambda: self._working.remove(worker))
-        self._working.append(worker)
-        worker.start()
 
     def _opened(self, section: Section) -> None:
         for other in (*(view.section for view in self.state.views), *self.state.leaving):
@@ -356,8 +338,10 @@ class StmlDock(QWidget):
         if self.state.current is not None:
             section = self.state.current.section
             self.say(f"Saving {section.name} ...")
-            done = partial(self.say, f"Saved as {target}")
-            self._in_background(partial(save_section, section, target), lambda _: done(), self.say)
+            self.state.background.run(
+                f"save {target}", partial(save_section, section, target),
+                lambda _: self.say(f"Saved as {target}"), self.say,
+            )  # fmt: skip
 
     def _take_scale(self, um_per_px: float) -> None:
         self.state.rescale(um_per_px)
@@ -392,8 +376,6 @@ class StmlDock(QWidget):
 
     def shut(self) -> None:
         """End reading and running; called when the window goes away."""
-        for worker in self._working:
-            worker.quit()
         self.wishes.close_live()
         self._soon.stop()
         self._closing.leave()

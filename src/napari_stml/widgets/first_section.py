@@ -6,17 +6,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer
-from superqt.utils import create_worker
 
 from napari_stml.viewer._compat import canvas_widget
 from napari_stml.viewer.state import state_of
-from napari_stml.widgets.reading import answer, open_section
+from napari_stml.widgets.reading import open_section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import napari.viewer
+
+    from napari_stml.io.section import Section
 
 LONGEST_WAIT_MS = 2000
 """For a store that is slow with its pixels: the dock does not wait for them any longer."""
@@ -37,18 +38,18 @@ class FirstSection(QObject):
         super().__init__(self._canvas)
         self._viewer, self._done, self._waits = viewer, done, True
         viewer.status = f"Opening {path} ..."
-        job = partial(open_section, path, dict(choices))
-        self._worker = create_worker(answer, job, _ignore_errors=True)
-        self._worker.returned.connect(self._read)
-        self._worker.start()
+        self._state = state_of(viewer)
+        self._state.background.run(
+            f"open {path}", partial(open_section, path, dict(choices)), self._read, self._fail
+        )
 
-    def _read(self, told: tuple[bool, Any]) -> None:
-        good, value = told
+    def _fail(self, words: str) -> None:
         self._viewer.status = ""
-        if not good:
-            self._end(str(value))
-            return
-        state_of(self._viewer).open(value)
+        self._end(words)
+
+    def _read(self, section: Section) -> None:
+        self._viewer.status = ""
+        self._state.open(section)
         if self._canvas is not None:
             self._canvas.frameSwapped.connect(self._drawn)
         QTimer.singleShot(LONGEST_WAIT_MS, self._end)

@@ -1,14 +1,11 @@
-"""Sections read in a thread; errors come back in words. Light to import."""
+"""Sections read and written, for a thread. Light to import."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any
 
-from napari_stml.core.errors import StmlError
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from napari_stml.io.section import Section
@@ -30,16 +27,3 @@ def save_section(section: Section, target: Path | str) -> None:
 
     for name in save_section_as(section, target):
         log.debug("saving %s", name)
-
-
-def answer(job: Callable[[], Any]) -> Generator[None, None, tuple[bool, Any]]:
-    """In a thread: errors raised (or given back) there would vanish, so they come as words."""
-    yield
-    try:
-        return True, job()
-    except StmlError as error:
-        log.info("not opened", exc_info=True)
-        return False, str(error)
-    except Exception as error:
-        log.exception("not opened")
-        return False, f"This could not be read: {error}. The log has the details."
