@@ -30,7 +30,7 @@ def side_by_side(
     step = np.array([width, height]) + GAP * max(width, height)
     present = [name for name in order if (of_row == name).any()]
     across = math.ceil(math.sqrt(len(present) * step[1] / step[0]))
-    moved = xy - low
+    moved: NDArray[np.float64] = xy - low
     for i, name in enumerate(present):
         moved[of_row == name] += step * (i % max(1, across), i // max(1, across))
     return moved
