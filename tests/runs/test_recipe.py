@@ -298,7 +298,7 @@ def test_figures_and_reports_are_outputs_too(folder: Path) -> None:
     ("output", "words"),
     [("{file: a.csv, figure: {values: G1}}", "a figure ends in"),
      ("{file: a.pdf, columns: [G1]}", "columns and names are for tables"),
-     ("{file: a.pdf, figure: {valeus: G1}}", "values"),
+     ("{file: a.pdf, figure: {value: G1}}", "values"),
      ("{file: a.pdf, figure: {dpi: 5}}", "36")],
 )  # fmt: skip
 def test_a_figure_that_cannot_be_is_refused_first(folder: Path, output: str, words: str) -> None:
