@@ -124,6 +124,19 @@ def test_a_lonely_spot_has_no_value(toy: Any, run: Any) -> None:
     assert any("1 spots have no" in n or "1 cells have no" in n for n in done.result.notes)
 
 
+def test_many_on_one_place_and_few_with_proportions_are_drawn_too(toy: Any, run: Any) -> None:
+    stacked = toy.array.copy()
+    stacked[:40] = stacked[0]
+    done = run("niches", toy.with_(array=stacked, lattice=False),
+               **{**NICHES, "around": "nearest", "weights": "equal", "k": 10})  # fmt: skip
+    assert (done.part("niches").codes >= 0).all()
+    few = np.full((256, 3), np.nan)
+    few[:2] = [[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]]
+    done = run("niches", toy.with_(embeddings={"p": few}),
+               **{**NICHES, "of": "proportions", "proportions": "p"})  # fmt: skip
+    assert (done.part("niches").codes >= 0).sum() < 40
+
+
 def bad(toy: Any, how: str) -> tuple[Any, dict[str, Any]]:
     types = Categories(toy.domain.astype(np.int32), ("a", "b", "c"))
     if how == "no column":

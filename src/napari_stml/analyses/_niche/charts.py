@@ -89,10 +89,12 @@ def alike(values: NDArray[Any]) -> list[int]:
     if n < 3:
         return list(range(n))
     from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import pdist
 
     filled = np.nan_to_num(np.array(values, dtype=np.float64), posinf=0, neginf=0)
     np.fill_diagonal(filled, np.abs(filled).max(initial=0))
-    return [int(i) for i in leaves_list(linkage(filled, "average", optimal_ordering=n <= 60))]
+    tree = linkage(pdist(filled), "average", optimal_ordering=n <= 60)
+    return [int(i) for i in leaves_list(tree)]
 
 
 def perplexity_boxes(groups: Sequence[tuple[str, NDArray[Any]]], value: str = "") -> Chart:

@@ -113,7 +113,7 @@ def violin_of(values: NDArray[Any]) -> Mapping[str, Any]:
     if not len(values):
         return {**five_numbers(values), **empty}
     bottom, top = np.percentile(values, [1, 99])
-    if not top > bottom:
+    if not top - bottom > 1e-6 * max(abs(top), abs(bottom)):  # rounding is no spread
         return {**five_numbers(values), **empty, "bottom": float(bottom), "top": float(top)}
     counts, _ = np.histogram(values, bins=HEIGHTS, range=(float(bottom), float(top)))
     kernel = np.array([0.06, 0.24, 0.4, 0.24, 0.06])
