@@ -12,6 +12,7 @@ from napari_stml.core.geometry import Affine
 from napari_stml.io.alignment import aligned, with_kept_alignment
 from napari_stml.viewer.alignment import Alignment
 from napari_stml.viewer.prepare import prepare
+from napari_stml.viewer.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,3 +187,26 @@ def test_in_a_store_the_elements_transformation_changes(
     written(section)
     np.testing.assert_allclose(positions(Section.open(path)), start, atol=1e-6)
     section.close()
+
+
+def test_a_move_leaves_the_slide_and_what_is_drawn_where_they_are(
+    state: ViewerState, made: Section, settle: Callable[[], None]
+) -> None:
+    view = state.open(made)
+    state.colour_by("domain")
+    slides = view.slide_layers
+    own = state.viewer.add_points(np.zeros((1, 2)), name="mine")
+    names = tuple(made.observations.names[:3]) if made.observations is not None else ()
+    state.select(Selection(names, "three"))
+    Alignment(state).nudge(10, 0)
+    settle()
+    assert state.current is view, "colours, undo of renames and drawn regions stay with it"
+    assert view.slide_layers == slides
+    order = list(state.viewer.layers)
+    assert order.index(view.spots()) == len(slides), "on the slide, below what the user added"
+    assert own in order
+    ringed = [layer for layer in order if layer.name.endswith("/ selected")]
+    assert len(ringed) == 1
+    assert ringed[0].visible
+    assert state.selection is not None
+    assert state.selection.names == names

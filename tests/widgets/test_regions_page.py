@@ -365,3 +365,24 @@ def test_a_selection_gets_a_name_and_is_a_scope(dock: StmlDock) -> None:
     assert "kept: my corner (25)" in texts
     dock.scope.box.setCurrentIndex(texts.index("kept: my corner (25)"))
     assert len(dock.scope.freeze().members or ()) == 25
+
+
+def test_spots_inside_are_counted_again_when_the_spots_are_moved(
+    dock: StmlDock, person: Person, qtbot: QtBot
+) -> None:
+    tool(dock, "rectangle")
+    person.drag((0, 0), (60, 60), (121, 121))
+    desk = dock.regions.desk
+    (box,) = regions(dock)
+    assert desk.book is not None
+    assert desk.book.count(box) == 36
+    outlines = desk.picture.layer if desk.picture is not None else None
+    dock.align.alignment.nudge(60, 0)
+    qtbot.waitUntil(lambda: not dock.busy and desk.book.count(box) == 18, timeout=LONG)  # type: ignore[union-attr]
+    assert desk.picture is not None
+    assert desk.picture.layer is outlines
+    spots = dock.state.current.spots()  # type: ignore[union-attr]
+    order = list(dock.viewer.layers)
+    assert order.index(spots) < order.index(outlines), "outlines lie on the spots"
+    person.press(Qt.Key.Key_Z, CONTROL)
+    assert not regions(dock)

@@ -379,6 +379,19 @@ class SectionView:
         self.viewer.canvas.overlays.scale_bar.visible = self.frame.um_per_px is not None
         self._tell_legend()
 
+    def take(self, section: Section) -> None:
+        """The same slides, observations elsewhere: slides stay, the rest of ours goes."""
+        slides, there = self.slide_layers, self.viewer.layers
+        for layer in [layer for layer in self.layers if layer not in slides]:
+            there.remove(layer)
+        self.section, self.ready, self._siblings = section, prepared_of(section), Siblings(section)
+        self._others, self._spots, self._ring = [], None, None
+        if section.observations is not None:  # below what is drawn
+            there.move(there.index(self.spots()), 1 + max(map(there.index, slides), default=-1))
+        if self.shown is not None:
+            self.show(self.shown)
+        self.ring(self._chosen)
+
     def remove_layers(self) -> None:
         """Take our layers off the canvas; the user's own stay."""
         for layer in self.layers:

@@ -13,6 +13,7 @@ from qtpy.QtCore import QEvent, QObject
 from napari_stml.viewer._compat import canvas_widget, end_slicing, slices_under_way, unwrapped
 from napari_stml.viewer.background import Background
 from napari_stml.viewer.camera import canvas_x, centre_on, visible_box, world_x
+from napari_stml.viewer.frame import Frame
 from napari_stml.viewer.keys import bind_keys
 from napari_stml.viewer.legend import Legend
 from napari_stml.viewer.legend_menu import ask
@@ -188,9 +189,22 @@ class ViewerState:
         self.replace_section(self.current.section.with_um_per_px(um_per_px))
 
     def replace_section(self, section: Section) -> None:
-        """Show a changed section (scale, alignment) in place of the current one, as it was."""
+        """Show a changed section (scale, alignment) in place of the current one, as it was.
+
+        Where its slides stay where they are, their layers do: nothing is read or uploaded again.
+        """
         before = self.current
         if before is None:
+            return
+        images, there = before.section.images, section.images
+        stay = all(there.get(name) is images[name] for name in before.slides_shown)
+        if stay and before.frame == Frame(section.um_per_px):
+            before.take(section)
+            for layer in before.layers:
+                if layer not in before.slide_layers:
+                    self.pointer.explain(layer)
+            self.section_changed.emit()
+            self.shown_changed.emit()
             return
         camera = self.viewer.scene.camera
         where = tuple(camera.center), float(camera.zoom)

@@ -53,10 +53,8 @@ class RegionDesk:
         self.sketch: Sketch | None = None
         self.picture: Picture | None = None
         self.chosen: tuple[str, ...] = ()
-        self.pen = ""
-        self.author = ""
-        self.painting = False
-        self.handles = True
+        self.pen = self.author = ""
+        self.painting, self.handles = False, True
         self._view: SectionView | None = None
         self._books: dict[str, Book] = {}
         self._after = QTimer()
@@ -81,6 +79,8 @@ class RegionDesk:
     def _section_changed(self) -> None:
         view = self.state.current
         if view is self._view and view is not None:
+            if self.book is not None and self.book.section is not view.section:
+                self._count(view, self.book, self._tell_all)
             return
         self._put_away()
         self._view = view
@@ -90,16 +90,18 @@ class RegionDesk:
         key = _key(view)
         known = self._books.get(key)
         if known is not None:
-            self.state.background.run(
-                "regions", lambda: known.count_in(view.section),
-                lambda _: self._opened(view, known), self.state.said.emit,
-            )  # fmt: skip
+            self._count(view, known, partial(self._opened, view, known))
             return
         self.state.background.run(
             "regions", lambda: Book.read(view.section), lambda book: self._opened(view, book),
             self.state.said.emit,
         )  # fmt: skip
         self._tell_all()
+
+    def _count(self, view: SectionView, book: Book, then: Callable[[], None]) -> None:
+        self.state.background.run(
+            "regions", lambda: book.count_in(view.section), lambda _: then(), self.state.said.emit
+        )
 
     def _opened(self, view: SectionView, book: Book) -> None:
         if view is not self.state.current:
