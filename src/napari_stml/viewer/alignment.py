@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from qtpy.QtCore import QTimer
 
 from napari_stml.core.errors import StmlError
 from napari_stml.core.geometry import Affine
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from napari_stml.viewer.state import ViewerState
 
 log = logging.getLogger(__name__)
-
-DRAWN_MS = 500
-"""For the canvas to be drawn without the landmarks: OpenGL crashes when more layers go at once."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +111,7 @@ class Alignment:
         on_spots, on_image = (np.asarray(layer.data)[:, ::-1] for layer in self._pairs)
         found = register(on_spots, on_image, fit)
         self.end_landmarks()
-        self._steps.append(Step(f"{len(on_spots)} landmarks ({fit})", found.affine @ self.total))
-        QTimer.singleShot(DRAWN_MS, self._show_and_keep)
+        self._do(f"{len(on_spots)} landmarks ({fit})", found.affine)
         self._state.said.emit(f"Aligned; the landmarks are {found.mean_off:.1f} px off on average.")
         return found
 
