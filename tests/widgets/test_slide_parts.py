@@ -283,6 +283,7 @@ def test_networks_run_on_the_device_that_the_user_prefers(monkeypatch: pytest.Mo
     )
     state = SimpleNamespace(
         clicked_at=SimpleNamespace(connect=lambda _: None),
+        closing=SimpleNamespace(connect=lambda _: None),
         current=SimpleNamespace(section=object()),
     )
     wishes = run_wishes.RunWishes(state, control)  # type: ignore[arg-type]

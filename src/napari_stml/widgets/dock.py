@@ -301,6 +301,7 @@ class StmlDock(QWidget):
         self._mark_stale()
 
     def _runs_changed(self) -> None:
+        self.wishes.close_live()  # the panel that it stands in goes
         if self.state.current is not None:
             section = self.state.current.section
             self.head.show_section(section)
