@@ -66,15 +66,15 @@ def main() -> None:
 
             for name, picture in take(demo.store, Path(folder)).items():
                 keep(picture, PICTURES / f"{name}.png")
-        if "slide" in asked:
-            from napari_stml.widgets.slide_tour import slide_tour
-
-            keep_all(slide_tour(demo.store, Path(folder))[0], SLIDE)
-        if "predict" in asked:
+        if "predict" in asked:  # before slide, whose features are of tiles
             from napari_stml.widgets.predict_tour import predict_tour
 
             form = {"network": "ridge", "smooth": True}
             keep_all(predict_tour(demo.store, Path(folder), step_um=40.0, **form), PREDICT)
+        if "slide" in asked:
+            from napari_stml.widgets.slide_tour import slide_tour
+
+            keep_all(slide_tour(demo.store, Path(folder))[0], SLIDE)
         if "niches" in asked:
             from napari_stml.widgets.niche_tour import niche_tour
 

@@ -243,7 +243,8 @@ class StmlDock(QWidget):
         self.scope.offer(offers(self.state))
 
     def _follow_drawing(self) -> None:
-        if self.state.current is not None and drawn_classes(self.state) != self._classes:
+        now = drawn_classes(self.state) or []
+        if self.state.current is not None and now != (self._classes or []):
             self._offer(self.state.current.section)
         self._offer_scopes()
         self._mark_stale()

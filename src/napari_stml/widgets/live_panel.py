@@ -212,7 +212,7 @@ class LivePanel(QWidget):
             self.setMinimumHeight(form.totalHeightForWidth(max(self.width(), 100)))
             above = self.parentWidget()
             if above is not None:
-                above.adjustSize()
+                above.resize(above.width(), above.sizeHint().height())
         self.moved.emit(result)
         self.charts.show_result(result)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,6 +94,8 @@ def _follow(dock: StmlDock, take: _Camera) -> None:
     away = ((observed.xy - np.median(observed.xy, axis=0)) ** 2).sum(axis=1)
     dock.state.select(selected(away < np.quantile(away, 0.15), observed, "a disc"))
     wait(lambda: len(live.charts.views) > 2, "the selection", PATIENCE_S)
+    drawn = time.monotonic()
+    wait(lambda: time.monotonic() > drawn + 0.5, "the charts to be laid out")
     take("selection")
     dock.state.select(None)
     live.take_place((float(observed.xy[away.argmin(), 0]), float(observed.xy[away.argmin(), 1])))

@@ -62,6 +62,7 @@ class ResultPanel(QWidget):
         super().__init__()
         self.record, self.section, self.live = record, section, live
         self.charts: list[ChartView] = []
+        self.setMinimumWidth(1)  # in a narrow dock rows are squeezed, not all of it cut off
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         title = QLabel(f"{record.title}  ({record.id})")
