@@ -177,8 +177,9 @@ class Hand:
         else:
             self._send(mouse)
         yield
+        moved = False
         while event.type == "mouse_move":
-            mouse = self._mouse("move", event)
+            moved, mouse = True, self._mouse("move", event)
             if self.tool == "select":
                 self._grip.move(mouse)
             else:
@@ -186,6 +187,8 @@ class Hand:
             yield
         mouse = self._mouse("release", event)
         if self.tool == "select":
+            if moved:  # of a quick drag napari skips the last move
+                self._grip.move(mouse)
             self._grip.release(mouse)
         else:
             self._send(mouse)
